@@ -1,7 +1,7 @@
 """The quantities and event types that an envelope may carry, each with its one unit.
 
-The unit is a property of the quantity, never of the reading: a gateway converts before it seals, so
-that no reader of an envelope has to guess. Names follow SenML (RFC 8428) where it has one.
+The unit is a property of the quantity, never of the reading: a gateway converts before it seals,
+so that no reader of an envelope has to guess. Names follow SenML (RFC 8428) where it has one.
 """
 
 from enum import StrEnum
