@@ -11,10 +11,12 @@ Invariant: ``decode_envelope`` returns only what is wholly valid; one bad column
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, cast
+from math import isfinite
+from typing import Final
 
 import cbor2
 
+from schemas.bodies import body_field
 from schemas.columns import decode_column, encode_column
 from schemas.cose import Sign1, check_content_type, decode_cbor
 from schemas.errors import Malformation, MalformedError
@@ -26,14 +28,13 @@ from schemas.fields import (
     optional_bytes_field,
     uint_field,
 )
-from schemas.quantities import EventType, Quantity
+from schemas.quantities import QUALITY_CODES, EventType, Quality, Quantity
 
 CONTENT_TYPE: Final = "application/pledgewatch-envelope+cbor"
 VERSION: Final = 1
 ENVELOPE_BYTES_MAX: Final = 256 * 1024  # One MQTT message that every broker takes by default.
 READINGS_MAX: Final = 8_192  # At 15 bytes a reading this is half of the bytes above.
 SENSORS_MAX: Final = 1_024  # More would be a second gateway.
-EVENT_BODY_BYTES_MAX: Final = 4_096  # Facts, not files: an image travels beside, by its digest.
 EPC_BYTES_MAX: Final = 62  # Gen2: at most 31 words of EPC.
 NUMBER_MAX: Final = 2**53 - 1  # Exact in JSON, and 285 years at a million a second.
 SPAN_US_MAX: Final = 2**32 - 1  # Offsets are 32 bits of microseconds: 71 minutes.
@@ -243,7 +244,8 @@ def _decode_scalars(item: object, sensors: int) -> Scalars:
     )
     _check_lengths("scalars", len(columns), columns.offset_us, columns.value, columns.quality)
     _check_index("scalars.sensor", columns.sensor, sensors)
-    _check_index("scalars.quality", columns.quality, 4)
+    _check_index("scalars.quality", columns.quality, len(QUALITY_CODES))
+    _check_finite(columns)
     return columns
 
 
@@ -279,7 +281,7 @@ def _decode_sightings(item: object, sensors: int) -> Sightings:
 def _decode_events(item: object, sensors: int) -> Events:
     parts = list_field(item, "events", 5)
     types = [enum_field(t, "events.type", EventType) for t in list_field(parts[2], "events.type")]
-    bodies = [_decode_body(body) for body in list_field(parts[3], "events.body")]
+    bodies = [body_field(body, "events.body") for body in list_field(parts[3], "events.body")]
     images = [
         optional_bytes_field(digest, "events.image_sha256", HASH_BYTES)
         for digest in list_field(parts[4], "events.image_sha256")
@@ -296,33 +298,30 @@ def _decode_events(item: object, sensors: int) -> Events:
     return columns
 
 
-def _decode_body(item: object) -> bytes:
-    body = bytes_field(item, "events.body")
-    if len(body) > EVENT_BODY_BYTES_MAX:
-        raise MalformedError(
-            Malformation.OVERSIZED,
-            "events.body",
-            len(body),
-            f"at most {EVENT_BODY_BYTES_MAX} bytes",
-        )
-    decoded = decode_cbor(body, "events.body")
-    if not isinstance(decoded, dict) or not all(
-        isinstance(key, str) for key in cast("dict[object, object]", decoded)
-    ):
-        raise MalformedError(Malformation.BAD_FIELD, "events.body", body, "a map with text keys")
-    return body
-
-
 def _check_lengths(group: str, rows: int, *columns: Sequence[object] | memoryview) -> None:
     lengths = [len(column) for column in columns]
     if any(length != rows for length in lengths):
-        raise MalformedError(Malformation.BAD_COLUMN, group, [rows, *lengths], "of equal length")
+        raise MalformedError(
+            Malformation.BAD_COLUMN, group, str([rows, *lengths]), "columns of equal length"
+        )
 
 
 def _check_index(field: str, column: memoryview, below: int) -> None:
     highest = max(column, default=-1)
     if highest >= below:
         raise MalformedError(Malformation.BAD_COLUMN, field, highest, f"below {below}")
+
+
+def _check_finite(scalars: Scalars) -> None:
+    """Refuse NaN and infinity, except from a reading that is marked bad: it has no number."""
+    if isfinite(sum(scalars.value)):
+        return
+    # Also reached when finite values overflow in the sum.
+    for value, quality in zip(scalars.value, scalars.quality, strict=True):
+        if not isfinite(value) and quality != QUALITY_CODES[Quality.BAD]:
+            raise MalformedError(
+                Malformation.BAD_COLUMN, "scalars.value", value, "finite, or of bad quality"
+            )
 
 
 def _check_quantities(envelope: Envelope) -> None:

@@ -1,6 +1,9 @@
 """Why bytes from outside were not understood."""
 
 from enum import StrEnum
+from typing import Final
+
+VALUE_CHARACTERS_MAX: Final = 80  # One line of a log names the value; the evidence holds it all.
 
 
 class Malformation(StrEnum):
@@ -28,5 +31,15 @@ class MalformedError(ValueError):
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    """Name a value from outside at a cost that does not grow with it."""
+    match value:
+        case str() | bytes():
+            text = repr(value[:VALUE_CHARACTERS_MAX])
+        case None | bool() | float():
+            text = repr(value)
+        case int():
+            # CPython refuses to print a number of more than 4,300 digits.
+            text = repr(value) if value.bit_length() <= 64 else f"{value.bit_length()} bits"
+        case _:
+            text = f"a {type(value).__name__}"
+    return text if len(text) <= VALUE_CHARACTERS_MAX else f"{text[: VALUE_CHARACTERS_MAX - 3]}..."

@@ -80,9 +80,10 @@ def enum_field(item: object, field: str, kind: type[E]) -> E:
     Raises:
         MalformedError: Not one of its values.
     """
-    if isinstance(item, str):
-        for member in kind:
-            if member == item:
-                return member
+    try:
+        if isinstance(item, str):
+            return kind(item)
+    except ValueError:
+        pass
     allowed = ", ".join(member.value for member in kind)
     raise MalformedError(Malformation.BAD_FIELD, field, item, f"one of {allowed}")
