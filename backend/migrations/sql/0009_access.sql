@@ -1,0 +1,180 @@
+-- Who sees what. Sets of ids by SECURITY DEFINER functions, so that policies never call each other.
+-- A regulator reads all and writes nothing; an operator runs the plant and sees no business rows.
+CREATE FUNCTION pw_lots() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT l.id FROM lot l WHERE CASE pw_role()
+    WHEN 'regulator' THEN true
+    WHEN 'borrower' THEN l.owner_party = pw_party()
+    WHEN 'logistics' THEN l.site_id IN (SELECT s.id FROM site s WHERE s.logistics_party = pw_party())
+    WHEN 'lender' THEN l.id IN (SELECT pl.lot_id FROM pledge_lot pl JOIN pledge p ON p.id = pl.pledge_id
+                                WHERE p.lender_party = pw_party() AND p.state IN ('proposed','active'))
+    ELSE false END
+$$;
+CREATE FUNCTION pw_sites() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT s.id FROM site s WHERE CASE
+    WHEN pw_role() IN ('regulator','operator') THEN true
+    WHEN pw_role() = 'logistics' THEN s.logistics_party = pw_party()
+    ELSE s.id IN (SELECT l.site_id FROM lot l WHERE l.id IN (SELECT pw_lots())) END
+$$;
+CREATE FUNCTION pw_channels() RETURNS SETOF int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT c.id FROM channel c JOIN gateway g ON g.id = c.gateway_id WHERE CASE
+    WHEN pw_role() IN ('regulator','operator') THEN true
+    WHEN pw_role() = 'logistics' THEN g.site_id IN (SELECT pw_sites())
+    ELSE EXISTS (SELECT 1 FROM sensor_binding b JOIN lot l ON l.zone_id = b.zone_id AND (b.lot_id IS NULL OR b.lot_id = l.id)
+                 WHERE b.gateway_id = c.gateway_id AND b.sensor = c.sensor AND l.id IN (SELECT pw_lots())) END
+$$;
+CREATE FUNCTION pw_gateways() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT g.id FROM gateway g WHERE CASE
+    WHEN pw_role() IN ('regulator','operator') THEN true
+    WHEN pw_role() = 'logistics' THEN g.site_id IN (SELECT pw_sites())
+    ELSE g.id IN (SELECT b.gateway_id FROM sensor_binding b JOIN lot l ON l.zone_id = b.zone_id
+                  WHERE l.id IN (SELECT pw_lots())) END
+$$;
+CREATE FUNCTION pw_facilities() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT f.id FROM facility f WHERE CASE pw_role()
+    WHEN 'regulator' THEN true
+    WHEN 'lender' THEN f.lender_party = pw_party()
+    WHEN 'borrower' THEN f.borrower_party = pw_party()
+    ELSE false END
+$$;
+CREATE FUNCTION pw_pledges() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT p.id FROM pledge p WHERE CASE pw_role()
+    WHEN 'regulator' THEN true
+    WHEN 'lender' THEN p.lender_party = pw_party()
+    WHEN 'borrower' THEN p.pledgor_party = pw_party()
+    ELSE false END
+$$;
+CREATE FUNCTION pw_alerts() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT a.id FROM alert a WHERE a.lot_id IN (SELECT pw_lots()) OR a.facility_id IN (SELECT pw_facilities())
+    OR (a.lot_id IS NULL AND a.facility_id IS NULL AND a.gateway_id IN (SELECT pw_gateways()))
+$$;
+
+-- Every table of the schema is under row-level security; a table without a policy is closed.
+DO $$
+DECLARE t regclass;
+BEGIN
+  FOR t IN SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+           AND c.relkind IN ('r','p') AND NOT c.relispartition AND c.relname <> 'alembic_version' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %s TO pledgewatch_worker', t);
+  END LOOP;
+END $$;
+GRANT DELETE ON session, enrolment_code TO pledgewatch_worker;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pledgewatch_api, pledgewatch_worker;
+
+-- Reading.
+GRANT SELECT ON party, account, session, api_token, site, zone, gateway, enrolment_code, stream, channel, envelope, scalar_reading,
+  sighting_reading, event_reading, refused_envelope, commodity, lot, item, sensor_binding, sensor_state, item_state, lot_state,
+  lot_event, alert, alert_evidence, alert_event, instrument, price, facility, pledge, pledge_lot, valuation, lot_valuation,
+  facility_lock, drawdown, repayment, facility_event TO pledgewatch_api;
+CREATE POLICY read ON party FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);      -- names are no secret among users
+CREATE POLICY read ON account FOR SELECT TO pledgewatch_api USING (pw_role() IN ('auth','operator','regulator') OR party_id = pw_party());
+CREATE POLICY read ON session FOR SELECT TO pledgewatch_api USING (pw_role() = 'auth');
+CREATE POLICY read ON api_token FOR SELECT TO pledgewatch_api USING (pw_role() = 'auth'
+  OR account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()));
+CREATE POLICY read ON site FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_sites()));
+CREATE POLICY read ON zone FOR SELECT TO pledgewatch_api USING (site_id IN (SELECT pw_sites()));
+CREATE POLICY read ON gateway FOR SELECT TO pledgewatch_api USING (pw_role() = 'enrol' OR id IN (SELECT pw_gateways()));
+CREATE POLICY read ON enrolment_code FOR SELECT TO pledgewatch_api USING (pw_role() IN ('enrol','operator'));
+CREATE POLICY read ON stream FOR SELECT TO pledgewatch_api USING (gateway_id IN (SELECT pw_gateways()));
+CREATE POLICY read ON channel FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_channels()));
+CREATE POLICY read ON envelope FOR SELECT TO pledgewatch_api USING (pw_role() IN ('regulator','operator','logistics') AND gateway_id IN (SELECT pw_gateways()));
+CREATE POLICY read ON scalar_reading FOR SELECT TO pledgewatch_api USING (channel_id IN (SELECT pw_channels()));
+CREATE POLICY read ON sighting_reading FOR SELECT TO pledgewatch_api USING (channel_id IN (SELECT pw_channels()));
+CREATE POLICY read ON event_reading FOR SELECT TO pledgewatch_api USING (channel_id IN (SELECT pw_channels()));
+CREATE POLICY read ON refused_envelope FOR SELECT TO pledgewatch_api USING (pw_role() IN ('operator','regulator'));
+CREATE POLICY read ON commodity FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
+CREATE POLICY read ON lot FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_lots()));
+CREATE POLICY read ON item FOR SELECT TO pledgewatch_api USING (lot_id IN (SELECT pw_lots()));
+CREATE POLICY read ON sensor_binding FOR SELECT TO pledgewatch_api USING (zone_id IN (SELECT z.id FROM zone z)
+  AND (pw_role() IN ('operator','logistics','regulator') OR lot_id IS NULL OR lot_id IN (SELECT pw_lots())));
+CREATE POLICY read ON sensor_state FOR SELECT TO pledgewatch_api USING ((gateway_id, sensor) IN
+  (SELECT c.gateway_id, c.sensor FROM channel c));
+CREATE POLICY read ON item_state FOR SELECT TO pledgewatch_api USING (item_id IN (SELECT i.id FROM item i));
+CREATE POLICY read ON lot_state FOR SELECT TO pledgewatch_api USING (lot_id IN (SELECT pw_lots()));
+CREATE POLICY read ON lot_event FOR SELECT TO pledgewatch_api USING (lot_id IN (SELECT pw_lots()));
+CREATE POLICY read ON alert FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_alerts()));
+CREATE POLICY read ON alert_evidence FOR SELECT TO pledgewatch_api USING (alert_id IN (SELECT pw_alerts()));
+CREATE POLICY read ON alert_event FOR SELECT TO pledgewatch_api USING (alert_id IN (SELECT pw_alerts()));
+CREATE POLICY read ON instrument FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
+CREATE POLICY read ON price FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
+CREATE POLICY read ON facility FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_facilities()));
+CREATE POLICY read ON pledge FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_pledges()));
+CREATE POLICY read ON pledge_lot FOR SELECT TO pledgewatch_api USING (pledge_id IN (SELECT pw_pledges()));
+CREATE POLICY read ON valuation FOR SELECT TO pledgewatch_api USING (facility_id IN (SELECT pw_facilities()));
+CREATE POLICY read ON lot_valuation FOR SELECT TO pledgewatch_api USING (valuation_id IN (SELECT v.id FROM valuation v));
+CREATE POLICY read ON facility_lock FOR SELECT TO pledgewatch_api USING (facility_id IN (SELECT pw_facilities()));
+CREATE POLICY read ON drawdown FOR SELECT TO pledgewatch_api USING (facility_id IN (SELECT pw_facilities()));
+CREATE POLICY read ON repayment FOR SELECT TO pledgewatch_api USING (facility_id IN (SELECT pw_facilities()));
+CREATE POLICY read ON facility_event FOR SELECT TO pledgewatch_api USING (facility_id IN (SELECT pw_facilities()));
+
+-- Writing: handlers check the role first; these hold when a handler forgets.
+GRANT INSERT ON party, account, session, api_token, site, zone, gateway, enrolment_code, stream, commodity, lot, item, sensor_binding,
+  lot_state, item_state, lot_event, alert, alert_evidence, alert_event, instrument, price, facility, pledge, pledge_lot, valuation,
+  lot_valuation, facility_lock, drawdown, repayment, facility_event TO pledgewatch_api;
+GRANT UPDATE ON account, api_token, gateway, enrolment_code, stream, lot, lot_state, alert, instrument, price, facility, pledge, pledge_lot,
+  facility_lock, drawdown TO pledgewatch_api;
+GRANT DELETE ON session TO pledgewatch_api;
+CREATE POLICY add ON party FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
+CREATE POLICY add ON account FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
+CREATE POLICY change ON account FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('auth','operator'));
+CREATE POLICY add ON session FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'auth');
+CREATE POLICY drop ON session FOR DELETE TO pledgewatch_api USING (pw_role() = 'auth');
+CREATE POLICY add ON api_token FOR INSERT TO pledgewatch_api WITH CHECK (account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()) AND pw_role() <> 'auth');
+CREATE POLICY change ON api_token FOR UPDATE TO pledgewatch_api USING (account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()));
+CREATE POLICY add ON site FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator' OR (pw_role() = 'logistics' AND logistics_party = pw_party()));
+CREATE POLICY add ON zone FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','logistics') AND site_id IN (SELECT pw_sites()));
+CREATE POLICY add ON gateway FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','logistics') AND site_id IN (SELECT pw_sites()));
+CREATE POLICY change ON gateway FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('enrol','operator'));
+CREATE POLICY add ON enrolment_code FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
+CREATE POLICY change ON enrolment_code FOR UPDATE TO pledgewatch_api USING (pw_role() = 'enrol');
+CREATE POLICY add ON stream FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'enrol');
+CREATE POLICY enrol ON stream FOR ALL TO pledgewatch_api USING (pw_role() = 'enrol') WITH CHECK (pw_role() = 'enrol');
+CREATE POLICY add ON commodity FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','lender'));
+CREATE POLICY add ON lot FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'logistics' AND site_id IN (SELECT pw_sites()));
+CREATE POLICY add ON item FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'logistics' AND lot_id IN (SELECT pw_lots()));
+CREATE POLICY add ON sensor_binding FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','logistics') AND zone_id IN (SELECT z.id FROM zone z));
+CREATE POLICY add ON lot_state FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'logistics' AND lot_id IN (SELECT pw_lots()));
+CREATE POLICY add ON item_state FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'logistics' AND item_id IN (SELECT i.id FROM item i));
+CREATE POLICY add ON lot_event FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('logistics','lender','borrower') AND lot_id IN (SELECT pw_lots()));
+CREATE POLICY change ON lot_state FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('logistics','lender') AND lot_id IN (SELECT pw_lots()));
+CREATE POLICY add ON alert FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY change ON alert FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','logistics','operator') AND id IN (SELECT pw_alerts()));
+CREATE POLICY add ON alert_evidence FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower','logistics','operator') AND alert_id IN (SELECT pw_alerts()));
+CREATE POLICY add ON alert_event FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower','logistics','operator') AND alert_id IN (SELECT pw_alerts()));
+CREATE POLICY add ON instrument FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','operator'));
+CREATE POLICY add ON price FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','operator'));
+CREATE POLICY change ON price FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','operator'));
+CREATE POLICY add ON facility FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'lender' AND lender_party = pw_party());
+CREATE POLICY change ON facility FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','borrower') AND id IN (SELECT pw_facilities()));
+CREATE POLICY add ON pledge FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'borrower' AND pledgor_party = pw_party());
+CREATE POLICY change ON pledge FOR UPDATE TO pledgewatch_api USING (pw_role() = 'lender' AND lender_party = pw_party());
+CREATE POLICY add ON pledge_lot FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'borrower' AND pledge_id IN (SELECT pw_pledges()) AND lot_id IN (SELECT pw_lots()));
+CREATE POLICY change ON pledge_lot FOR UPDATE TO pledgewatch_api USING (pw_role() = 'lender' AND pledge_id IN (SELECT pw_pledges()));
+CREATE POLICY add ON valuation FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY add ON lot_valuation FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower') AND valuation_id IN (SELECT v.id FROM valuation v));
+CREATE POLICY add ON facility_lock FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY change ON facility_lock FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY add ON drawdown FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'borrower' AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY change ON drawdown FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY add ON repayment FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+CREATE POLICY add ON facility_event FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
+
+-- Append-only tables: nobody's role may update or delete (UPDATE and DELETE are granted to no role above);
+-- the worker's blanket UPDATE grant is taken back where history must stand.
+REVOKE UPDATE ON envelope, scalar_reading, sighting_reading, event_reading, refused_envelope, lot_event, alert_evidence, alert_event,
+  valuation, lot_valuation, repayment, facility_event FROM pledgewatch_worker;
+
+-- A committed change of state is told to whoever listens; the page asks again under its own rights.
+CREATE FUNCTION pw_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('pw_changes', TG_TABLE_NAME);
+  RETURN NULL;
+END $$;
+DO $$
+DECLARE t text;
+BEGIN
+  FOREACH t IN ARRAY ARRAY['lot_state','item_state','alert','facility','facility_lock','drawdown','repayment','pledge','valuation','price','stream_state'] LOOP
+    CONTINUE WHEN to_regclass(t) IS NULL;
+    EXECUTE format('CREATE TRIGGER notify AFTER INSERT OR UPDATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION pw_notify()', t);
+  END LOOP;
+END $$;
