@@ -1,6 +1,7 @@
--- Raw rows, append-only. Native daily partitions here; backend/telemetry/layout.py turns them into
--- hypertables where TimescaleDB is installed. No btree on the ingest path: it costs three quarters
--- of the COPY rate. BRIN on time, because rows arrive nearly in time order.
+-- The signed messages as they travelled. The tables of readings are made by backend/telemetry/layout.py
+-- after this file: hypertables where TimescaleDB is installed, else native daily partitions. They belong
+-- to pledgewatch_worker, because COPY FROM is not supported under row-level security; the api reads them
+-- through the visible_* views only.
 CREATE TABLE envelope (
   gateway_id text NOT NULL REFERENCES gateway,
   number bigint NOT NULL,
@@ -13,31 +14,7 @@ CREATE TABLE envelope (
   PRIMARY KEY (gateway_id, number)
 );
 ALTER TABLE envelope ALTER COLUMN bytes SET STORAGE EXTERNAL;
-
-CREATE TABLE scalar_reading (
-  at timestamptz NOT NULL,
-  channel_id int NOT NULL,
-  envelope_number bigint NOT NULL,
-  value double precision NOT NULL,
-  quality smallint NOT NULL                 -- schemas.quantities.QUALITY_CODES
-) PARTITION BY RANGE (at);
-CREATE TABLE sighting_reading (
-  at timestamptz NOT NULL,
-  channel_id int NOT NULL,
-  envelope_number bigint NOT NULL,
-  epc bytea NOT NULL,
-  antenna smallint NOT NULL,
-  rssi_cdbm smallint NOT NULL,              -- -32768: unknown
-  count int NOT NULL
-) PARTITION BY RANGE (at);
-CREATE TABLE event_reading (
-  at timestamptz NOT NULL,
-  channel_id int NOT NULL,
-  envelope_number bigint NOT NULL,
-  type text NOT NULL,
-  body jsonb NOT NULL,
-  image_sha256 bytea
-) PARTITION BY RANGE (at);
+ALTER TABLE envelope OWNER TO pledgewatch_worker;
 
 -- What was refused, and why. Bounded by the worker (bytes cut, rows limited an hour).
 CREATE TABLE refused_envelope (

@@ -1,0 +1,1 @@
+"""Readings at rest: appended by the worker in columns, read back by channel and time."""
