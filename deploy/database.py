@@ -1,0 +1,66 @@
+"""A database server for the demo and the tests, wherever it comes from."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from deploy.postgres import EmbeddedPostgres
+
+DATABASE_URL_VARIABLE = "PLEDGEWATCH_DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseServer:
+    """A running server: ``url`` is the programs' database, whose role may create databases."""
+
+    url: str = field(repr=False)
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database owned by the role of ``url`` and return its URL.
+
+        Args:
+            name: must not exist.
+            template: copy this database, to which nobody may be connected.
+        """
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(template or "template0")
+        )
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+        return url_of_database(self.url, name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, ending the connections to it; no error if it does not exist."""
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def database_server() -> Generator[DatabaseServer]:
+    """Yield the server named by ``PLEDGEWATCH_DATABASE_URL``, else an embedded one for tests.
+
+    The embedded one does not sync to disk and is removed at the end.
+    """
+    if url := os.environ.get(DATABASE_URL_VARIABLE):
+        yield DatabaseServer(url=url)
+        return
+    with tempfile.TemporaryDirectory(prefix="pledgewatch-") as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "postgres", durable=False)
+        try:
+            with postgres:
+                yield DatabaseServer(url=postgres.url)
+        finally:
+            postgres.remove()
+
+
+def url_of_database(url: str, name: str) -> str:
+    """Return ``url`` with its database replaced by ``name``."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
