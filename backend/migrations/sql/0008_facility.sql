@@ -20,6 +20,7 @@ CREATE TABLE facility (
   cure_hours int NOT NULL DEFAULT 48,
   liquidation_horizon_days int NOT NULL DEFAULT 20,
   valuation_id uuid,                         -- the newest
+  cure_by timestamptz,                       -- deadline of the margin call; null: none
   state text NOT NULL DEFAULT 'open' CHECK (state IN ('open','closed')),
   created_at timestamptz NOT NULL DEFAULT now(),
   CHECK (warning_line_bps >= call_line_bps AND call_line_bps >= liquidation_line_bps AND liquidation_line_bps >= 10000),
@@ -56,7 +57,9 @@ CREATE TABLE valuation (                     -- immutable
   base_minor bigint NOT NULL CHECK (base_minor >= 0),
   coverage_bps bigint,                       -- null: nothing drawn
   complete boolean NOT NULL,                 -- false: some lot had no usable price or state
-  model text NOT NULL                        -- name and version of the haircut model
+  exposure_minor bigint NOT NULL CHECK (exposure_minor >= 0), -- that the coverage was computed against
+  model text NOT NULL,                       -- name and version of the haircut model
+  content_sha256 bytea NOT NULL CHECK (length(content_sha256) = 32)  -- of its lots' lines: tells a new observation from the same one
 );
 CREATE INDEX ON valuation (facility_id, at DESC);
 CREATE TABLE lot_valuation (                 -- immutable

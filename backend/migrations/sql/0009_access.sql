@@ -67,7 +67,7 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pledgewatch_api, pledgewatch_wo
 
 -- Reading.
 GRANT SELECT ON party, account, session, api_token, site, zone, gateway, enrolment_code, stream, channel, envelope, refused_envelope, commodity, lot, item, sensor_binding, sensor_state, item_state, lot_state,
-  lot_event, alert, alert_evidence, alert_event, instrument, price, facility, pledge, pledge_lot, valuation, lot_valuation,
+  lot_event, alert, alert_evidence, alert_event, instrument, price, daily_price, volatility, facility, pledge, pledge_lot, valuation, lot_valuation,
   facility_lock, drawdown, repayment, facility_event TO pledgewatch_api;
 CREATE POLICY read ON party FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);      -- names are no secret among users
 CREATE POLICY read ON account FOR SELECT TO pledgewatch_api USING (pw_role() IN ('auth','operator','regulator') OR party_id = pw_party());
@@ -97,6 +97,8 @@ CREATE POLICY read ON alert_evidence FOR SELECT TO pledgewatch_api USING (alert_
 CREATE POLICY read ON alert_event FOR SELECT TO pledgewatch_api USING (alert_id IN (SELECT pw_alerts()));
 CREATE POLICY read ON instrument FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
 CREATE POLICY read ON price FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
+CREATE POLICY read ON daily_price FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
+CREATE POLICY read ON volatility FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);
 CREATE POLICY read ON facility FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_facilities()));
 CREATE POLICY read ON pledge FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_pledges()));
 CREATE POLICY read ON pledge_lot FOR SELECT TO pledgewatch_api USING (pledge_id IN (SELECT pw_pledges()));
@@ -117,9 +119,9 @@ GRANT SELECT ON visible_scalar_reading, visible_sighting_reading, visible_event_
 
 -- Writing: handlers check the role first; these hold when a handler forgets.
 GRANT INSERT ON party, account, session, api_token, site, zone, gateway, enrolment_code, stream, commodity, lot, item, sensor_binding,
-  lot_state, item_state, lot_event, alert, alert_evidence, alert_event, instrument, price, facility, pledge, pledge_lot, valuation,
+  lot_state, item_state, lot_event, alert, alert_evidence, alert_event, instrument, price, daily_price, volatility, facility, pledge, pledge_lot, valuation,
   lot_valuation, facility_lock, drawdown, repayment, facility_event TO pledgewatch_api;
-GRANT UPDATE ON account, api_token, gateway, enrolment_code, stream, lot, lot_state, alert, instrument, price, facility, pledge, pledge_lot,
+GRANT UPDATE ON account, api_token, gateway, enrolment_code, stream, lot, lot_state, alert, instrument, price, daily_price, volatility, facility, pledge, pledge_lot,
   facility_lock, drawdown TO pledgewatch_api;
 GRANT DELETE ON session TO pledgewatch_api;
 CREATE POLICY add ON party FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
@@ -152,6 +154,10 @@ CREATE POLICY add ON alert_event FOR INSERT TO pledgewatch_api WITH CHECK (pw_ro
 CREATE POLICY add ON instrument FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','operator'));
 CREATE POLICY add ON price FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','operator'));
 CREATE POLICY change ON price FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','operator'));
+CREATE POLICY add ON daily_price FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','operator'));
+CREATE POLICY change ON daily_price FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','operator'));
+CREATE POLICY add ON volatility FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('lender','operator'));
+CREATE POLICY change ON volatility FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','operator'));
 CREATE POLICY add ON facility FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'lender' AND lender_party = pw_party());
 CREATE POLICY change ON facility FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','borrower') AND id IN (SELECT pw_facilities()));
 CREATE POLICY add ON pledge FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'borrower' AND pledgor_party = pw_party());
