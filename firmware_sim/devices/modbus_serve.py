@@ -1,0 +1,105 @@
+"""The wires of the Modbus devices: a TCP server for the site, and an RTU slave on a pty.
+
+A unit whose cable is cut does not answer, on either wire: its master runs into its time-out.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from firmware_sim.clock import Clock
+from firmware_sim.devices.modbus import (
+    Bank,
+    answer,
+    rtu_reply,
+    take_rtu_request,
+    tcp_length,
+    tcp_reply,
+)
+from firmware_sim.devices.pty import PtyPort
+
+CONNECTIONS_MAX = 16  # what a small field-bus coupler takes
+IDLE_S_MAX = 300.0  # a half-open connection is dropped in the end
+RTU_GAP_S = 0.05  # 1.5 characters at any baud rate in use, with room for a busy machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One slave: ``sample`` fills its registers, ``sent`` is told when they have left."""
+
+    sample: Callable[[], Bank | None]  # None: the unit does not answer
+    sent: Callable[[], None]
+
+
+class ModbusTcpServer:
+    """All units behind one TCP port."""
+
+    def __init__(self, units: Mapping[int, Unit]) -> None:
+        """Serve ``units`` by their unit id."""
+        self._units = units
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> int:
+        """Listen on a free port of the loopback and return it."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and close what is open."""
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._writers) >= CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (OSError, EOFError, TimeoutError):
+            pass  # the master left
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        async with asyncio.timeout(IDLE_S_MAX):
+            header = await reader.readexactly(6)
+            length = tcp_length(header)
+            if length is None:
+                return False  # not Modbus: there is no way to find the next frame
+            body = await reader.readexactly(length)
+        unit = self._units.get(body[0])
+        bank = unit.sample() if unit is not None else None
+        if unit is not None and bank is not None:
+            reply = tcp_reply(header[:2], body[0], answer(body[1:], bank))
+            unit.sent()
+            writer.write(reply)
+            await writer.drain()
+        return True
+
+
+def serve_rtu(port: PtyPort, number: int, unit: Unit, clock: Clock) -> None:
+    """Answer requests to unit ``number`` on ``port`` from now on."""
+    pending = bytearray()
+    last_s = 0.0
+
+    def received(chunk: bytes) -> None:
+        nonlocal last_s
+        now_s = clock.steady_s()
+        if now_s - last_s > RTU_GAP_S:
+            pending.clear()  # a silence ends a frame (Modbus over Serial Line 2.5.1.1)
+        last_s = now_s
+        pending.extend(chunk)
+        while (request := take_rtu_request(pending)) is not None:
+            asked, pdu = request
+            bank = unit.sample() if asked == number else None
+            if bank is not None:
+                unit.sent()
+                port.write(rtu_reply(asked, answer(pdu, bank)))
+
+    port.on_bytes(received, hung_up=pending.clear)

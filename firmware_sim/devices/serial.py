@@ -1,0 +1,89 @@
+"""The devices that talk on their own: weighing indicators, RFID readers, GNSS receivers.
+
+Each is a loop at the device's real rate; what it sends is made from the world of that moment, and
+noted with the time just before the bytes leave.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from firmware_sim.clock import ticks
+from firmware_sim.devices.gnss_nmea import Fix, encode_second, to_degrees
+from firmware_sim.devices.pty import PtyPort
+from firmware_sim.devices.rfid_yrm100 import TagSeen, Yrm100
+from firmware_sim.devices.scale_ad import encode_ad
+from firmware_sim.devices.scale_lines import Shown, shown
+from firmware_sim.devices.scale_ohaus import encode_ohaus
+from firmware_sim.devices.scale_sics import encode_sics
+from firmware_sim.devices.scale_tscale import encode_tscale
+from firmware_sim.noise import LoadCell, TagReads, Wander
+from firmware_sim.plan import GnssPlan, ReaderPlan, ScaleForm, ScalePlan, Scenario
+from firmware_sim.plant import Plant
+
+GNSS_PERIOD_S = 1.0  # the usual rate of NMEA receivers
+
+ENCODERS: Final[Mapping[ScaleForm, Callable[[Shown], bytes]]] = {
+    ScaleForm.TSCALE: encode_tscale,
+    ScaleForm.AD: encode_ad,
+    ScaleForm.OHAUS: encode_ohaus,
+    ScaleForm.SICS: encode_sics,
+}
+
+
+async def run_scale(plan: ScalePlan, port: PtyPort, plant: Plant, cell: LoadCell) -> None:
+    """Stream the indicator's lines until cancelled; silent while its cable is cut."""
+    encode = ENCODERS[plan.form]
+    async for dt_s in ticks(plant.clock, 1.0 / plan.rate_hz):
+        world = plant.world
+        mass_g, stable = cell.read(world.load_g(plan.lot), dt_s)
+        if plan.name in world.cut_cables:
+            continue
+        display = shown(
+            mass_g, stable=stable, division_g=plan.division_g, capacity_g=plan.capacity_g
+        )
+        unix_us = plant.clock.unix_us()
+        line = encode(display)
+        if line and port.write(line):
+            plant.wrote(plan.name, world, unix_us=unix_us, value=mass_g)
+
+
+async def run_reader(plan: ReaderPlan, port: PtyPort, plant: Plant, reads: TagReads) -> None:
+    """Answer the host's commands and report each round's tags, until cancelled."""
+    module = Yrm100(autostart=plan.autostart)
+
+    def obey(chunk: bytes) -> None:
+        if replies := module.feed(chunk):
+            port.write(replies)
+
+    port.on_bytes(obey, hung_up=module.power_cycle)
+    async for _ in ticks(plant.clock, plan.round_s):
+        if not (module.polling and port.listening):
+            continue
+        world = plant.world
+        here = world.tags_in(plan.zone)
+        near = [epc for zone in plan.near for epc in world.tags_in(zone)]
+        seen = [
+            TagSeen(epc=bytes.fromhex(epc), rssi_dbm=rssi_dbm)
+            for epc, rssi_dbm in reads.round(here, near)
+        ]
+        unix_us = plant.clock.unix_us()
+        if port.write(module.round(seen, plan.round_s)):
+            plant.wrote(plan.name, world, unix_us=unix_us)
+
+
+async def run_tracker(
+    plan: GnssPlan, scenario: Scenario, port: PtyPort, plant: Plant, wander: Wander
+) -> None:
+    """Send a second's sentences each second until cancelled."""
+    async for dt_s in ticks(plant.clock, GNSS_PERIOD_S):
+        east_m, north_m = wander.step_m(dt_s)
+        lat_deg, lon_deg = to_degrees(
+            origin_lat_deg=scenario.origin_lat_deg,
+            origin_lon_deg=scenario.origin_lon_deg,
+            x_m=plan.x_m + east_m,
+            y_m=plan.y_m + north_m,
+        )
+        world, unix_us = plant.world, plant.clock.unix_us()
+        whole_s_us = unix_us // 1_000_000 * 1_000_000  # receivers compute on the whole second
+        if port.write(encode_second(Fix(unix_us=whole_s_us, lat_deg=lat_deg, lon_deg=lon_deg))):
+            plant.wrote(plan.name, world, unix_us=unix_us)

@@ -1,0 +1,184 @@
+"""What a site consists of: zones, goods, and the device that watches each.
+
+A plan says nothing about gateways but their names, nor about any consumer of the bytes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from firmware_sim.noise import NoiseProfile
+
+
+class ScaleForm(StrEnum):
+    """The line format of a serial weighing indicator."""
+
+    TSCALE = "tscale"
+    AD = "ad"
+    OHAUS = "ohaus"
+    SICS = "sics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZonePlan:
+    """A polygon of the site in local metres, x east and y north."""
+
+    name: str
+    polygon: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotPlan:
+    """Goods of one grade, one tagged pallet an EPC."""
+
+    name: str
+    commodity: str
+    zone: str
+    instrument: str
+    net_g: int
+    tare_g: int
+    epcs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderPlan:
+    """A YRM100 reader and its one antenna; ``near`` are the zones it may also hear."""
+
+    name: str
+    gateway: str
+    zone: str
+    antenna: int
+    near: tuple[str, ...]
+    round_s: float
+    autostart: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalePlan:
+    """A platform under a lot with a serial indicator."""
+
+    name: str
+    gateway: str
+    lot: str
+    form: ScaleForm
+    rate_hz: float
+    capacity_g: int
+    division_g: int
+    settle_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeigherPlan:
+    """A platform under a lot with a Modbus RTU weighing transmitter on its own bus."""
+
+    name: str
+    gateway: str
+    lot: str
+    unit: int
+    capacity_g: int
+    settle_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClimatePlan:
+    """A temperature and humidity transmitter of a zone, on Modbus TCP."""
+
+    name: str
+    gateway: str
+    zone: str
+    unit: int
+    temperature_c: float
+    humidity_pct: float
+    overheat_c: float
+    limit_c: float  # above this the goods suffer: from here on an overheating shows
+    air_tau_s: float
+    lag_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShockPlan:
+    """A shock transmitter with a latched peak register, on Modbus TCP."""
+
+    name: str
+    gateway: str
+    zone: str
+    unit: int
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorPlan:
+    """A door contact as a discrete input, on Modbus TCP."""
+
+    name: str
+    gateway: str
+    zone: str
+    unit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GnssPlan:
+    """A GNSS tracker on the container of a lot."""
+
+    name: str
+    gateway: str
+    lot: str
+    x_m: float
+    y_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraPlan:
+    """A camera behind Frigate that also sends ONVIF events; ``camera`` is its name in topics."""
+
+    name: str
+    gateway: str
+    camera: str
+    watches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentPlan:
+    """A quoted price and how it wanders between two posts."""
+
+    name: str
+    value: float
+    decimals: int
+    currency: str
+    unit: str
+    step_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A whole site."""
+
+    name: str
+    site: str
+    origin_lat_deg: float
+    origin_lon_deg: float
+    dock: str  # the zone to which a moved pallet goes
+    price_period_s: float
+    noise: NoiseProfile
+    zones: tuple[ZonePlan, ...]
+    lots: tuple[LotPlan, ...]
+    readers: tuple[ReaderPlan, ...]
+    scales: tuple[ScalePlan, ...]
+    weighers: tuple[WeigherPlan, ...]
+    climates: tuple[ClimatePlan, ...]
+    shocks: tuple[ShockPlan, ...]
+    doors: tuple[DoorPlan, ...]
+    trackers: tuple[GnssPlan, ...]
+    cameras: tuple[CameraPlan, ...]
+    instruments: tuple[InstrumentPlan, ...]
+
+    def gateways(self) -> tuple[str, ...]:
+        """Return the names of all gateways, sorted."""
+        groups = (self.readers, self.scales, self.weighers, self.climates, self.shocks, self.doors)
+        found = {plan.gateway for group in groups for plan in group}
+        found |= {plan.gateway for plan in self.trackers}
+        found |= {plan.gateway for plan in self.cameras}
+        return tuple(sorted(found))
+
+    def lot(self, name: str) -> LotPlan:
+        """Return the lot called ``name``, which must exist."""
+        return next(lot for lot in self.lots if lot.name == name)

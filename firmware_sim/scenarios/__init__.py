@@ -1,0 +1,1 @@
+"""Sites to simulate, one TOML file each; ``docs/simulator.md`` explains the format."""

@@ -1,0 +1,192 @@
+"""Puts a whole site together: worlds, wires, devices, control; and takes it apart again.
+
+This module composes and decides nothing.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from firmware_sim.clock import Clock
+from firmware_sim.control import Control, control_server, serve_control
+from firmware_sim.devices.camera import BrokerLogin, Cameras
+from firmware_sim.devices.link import Link, Upstream
+from firmware_sim.devices.modbus_sensors import climate_unit, door_unit, shock_unit, weigher_unit
+from firmware_sim.devices.modbus_serve import ModbusTcpServer, Unit, serve_rtu
+from firmware_sim.devices.pty import PtyPort
+from firmware_sim.devices.serial import run_reader, run_scale, run_tracker
+from firmware_sim.errors import WireError
+from firmware_sim.incidents import IncidentBook
+from firmware_sim.noise import Climate, LoadCell, TagReads, Vibration, Wander, seeded
+from firmware_sim.plan import Scenario
+from firmware_sim.plant import Plant
+from firmware_sim.prices import FeedTarget, PriceFeed
+from firmware_sim.state import Port
+from firmware_sim.world import build_world
+
+PORTS_FILE: Final = "ports.json"
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run a site; no broker means no cameras and no links, no feed means no prices."""
+
+    scenario: Scenario
+    directory: Path
+    seed: int
+    control_port: int = 0
+    broker: BrokerLogin | None = None
+    feed: FeedTarget | None = None
+
+
+class Site:
+    """One run of a scenario."""
+
+    def __init__(self, options: Options, clock: Clock) -> None:
+        """Build the world; open nothing yet."""
+        self._options = options
+        self._scenario = options.scenario
+        book = IncidentBook(options.scenario, seeded(options.seed, "incidents"))
+        self.plant = Plant(build_world(options.scenario), book, clock)
+        self._clock = clock
+        self._ports: dict[str, PtyPort] = {}
+        self._jobs: list[Coroutine[None, None, None]] = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set; leaves no link, port or task behind.
+
+        Raises:
+            WireError: a port or pty could not be opened.
+        """
+        async with AsyncExitStack() as stack:
+            stack.callback(self._close_ports)
+            stack.callback(self._drop_jobs)
+            ports_file = await self._open(stack)
+            stack.callback(ports_file.unlink, missing_ok=True)
+            async with asyncio.TaskGroup() as group:
+                jobs, self._jobs = self._jobs, []
+                tasks = [group.create_task(job) for job in jobs]
+                _log.info("site_ready", scenario=self._scenario.name, seed=self._options.seed)
+                await stop.wait()
+                for task in tasks:
+                    task.cancel()
+        _log.info("site_stopped", scenario=self._scenario.name)
+
+    async def _open(self, stack: AsyncExitStack) -> Path:
+        directory = self._options.directory
+        try:
+            (directory / "dev").mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            msg = f"cannot make {directory / 'dev'}: {exc}"
+            raise WireError(msg) from exc
+        self._jobs.append(self.plant.run())
+        self._add_serial()
+        ports: dict[str, object] = {"modbus_tcp": await self._open_modbus(stack)}
+        ports["links"] = await self._open_broker(stack)
+        ports["control"] = self._open_control(stack)
+        if self._options.feed is not None:
+            self._jobs.append(
+                PriceFeed(
+                    self._options.feed,
+                    self._scenario.instruments,
+                    self._scenario.price_period_s,
+                    self.plant,
+                    seeded(self._options.seed, "prices"),
+                ).run()
+            )
+        ready = directory / PORTS_FILE
+        draft = directory / f".{PORTS_FILE}.{os.getpid()}"
+        draft.write_text(json.dumps(ports) + "\n", encoding="utf-8")
+        draft.replace(ready)  # a reader sees the whole file or none
+        return ready
+
+    def _port(self, name: str) -> PtyPort:
+        port = PtyPort(self._options.directory / "dev" / name)
+        self._ports[name] = port
+        self._jobs.append(port.run(self._clock))
+        return port
+
+    def _add_serial(self) -> None:
+        seed, noise, plant = self._options.seed, self._scenario.noise, self.plant
+        for scale in self._scenario.scales:
+            cell = LoadCell(noise, seeded(seed, scale.name), scale.settle_s)
+            self._jobs.append(run_scale(scale, self._port(scale.name), plant, cell))
+        for reader in self._scenario.readers:
+            reads = TagReads(noise, seeded(seed, reader.name))
+            self._jobs.append(run_reader(reader, self._port(reader.name), plant, reads))
+        for tracker in self._scenario.trackers:
+            wander = Wander(noise, seeded(seed, tracker.name))
+            port = self._port(tracker.name)
+            self._jobs.append(run_tracker(tracker, self._scenario, port, plant, wander))
+        for weigher in self._scenario.weighers:
+            cell = LoadCell(noise, seeded(seed, weigher.name), weigher.settle_s)
+            unit = weigher_unit(weigher, plant, cell)
+            serve_rtu(self._port(weigher.name), weigher.unit, unit, self._clock)
+
+    async def _open_modbus(self, stack: AsyncExitStack) -> int:
+        seed, noise, plant = self._options.seed, self._scenario.noise, self.plant
+        units: dict[int, Unit] = {}
+        for climate in self._scenario.climates:
+            rng = seeded(seed, climate.name)
+            units[climate.unit] = climate_unit(climate, plant, Climate(noise, rng))
+        for shock in self._scenario.shocks:
+            rng = seeded(seed, shock.name)
+            units[shock.unit] = shock_unit(shock, plant, Vibration(noise, rng))
+        for door in self._scenario.doors:
+            units[door.unit] = door_unit(door, plant)
+        server = ModbusTcpServer(units)
+        stack.push_async_callback(server.close)
+        return await server.open()
+
+    async def _open_broker(self, stack: AsyncExitStack) -> dict[str, int]:
+        login = self._options.broker
+        if login is None:
+            return {}
+        ports: dict[str, int] = {}
+        for gateway in self._scenario.gateways():
+            link = Link(gateway, Upstream(host=login.host, port=login.port), self.plant)
+            stack.push_async_callback(link.close)
+            ports[gateway] = await link.open()
+            self._jobs.append(link.run())
+        rng = seeded(self._options.seed, "cameras")
+        self._jobs.append(Cameras(self._scenario, login, self.plant, rng).run())
+        return ports
+
+    def _open_control(self, stack: AsyncExitStack) -> int:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        stack.callback(listener.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", self._options.control_port))
+        except OSError as exc:
+            msg = f"control port {self._options.control_port}: {exc}"
+            raise WireError(msg) from exc
+        server = control_server(Control(self._scenario, self.plant, self._wires).app())
+        self._jobs.append(serve_control(server, listener))
+        return int(listener.getsockname()[1])
+
+    def _wires(self) -> dict[str, Port]:
+        return {
+            name: Port(path=str(port.path), listening=port.listening, bytes_lost=port.bytes_lost)
+            for name, port in self._ports.items()
+        }
+
+    def _drop_jobs(self) -> None:
+        for job in self._jobs:
+            job.close()  # opened, but something later could not be: never started
+        self._jobs.clear()
+
+    def _close_ports(self) -> None:
+        for port in self._ports.values():
+            port.close()
+        self._ports.clear()

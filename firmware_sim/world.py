@@ -1,0 +1,258 @@
+"""The simulated warehouse itself: goods, climate, doors, and what happens to them.
+
+A value and functions on it, with no clock, no bytes and no randomness: the same happenings in the
+same order give the same world. Devices read it; only ``plant.py`` holds the current one.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from firmware_sim.plan import Scenario, ZonePlan
+
+_SENSED_HUMIDITY_TAU_S = 30.0  # capacitive humidity elements are slower than thermistors
+_DOOR_OPEN_S = 4.0  # a pallet truck through a cold store's door
+_ITEM_PITCH_M: Final = 2.5  # floor grid of pallets with room for a fork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One tagged pallet; ``zone`` is None when it has left the site."""
+
+    epc: str
+    lot: str
+    net_g: int
+    tare_g: int
+    home: str
+    home_x_m: float
+    home_y_m: float
+    zone: str | None
+    x_m: float
+    y_m: float
+    goods: bool = True  # false: the goods were taken and the pallet with its tag was left
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the pallet stands where it belongs with its goods."""
+        return self.goods and self.zone == self.home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Air:
+    """The climate of one zone and what a transmitter's slow element has felt of it so far."""
+
+    target_c: float
+    air_c: float
+    sensed_c: float
+    sensed_pct: float
+    air_tau_s: float
+    lag_s: float
+    target_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jolt:
+    """A shock that a zone's transmitter still holds in its peak register."""
+
+    peak_g: float
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The whole site at one moment; ``revision`` grows with each happening, not with time."""
+
+    revision: int
+    items: tuple[Item, ...]
+    air: Mapping[str, Air]  # by zone
+    jolts: Mapping[str, Jolt]  # by zone
+    doors_open_s: Mapping[str, float]  # by zone: seconds until it is shut again
+    covered: frozenset[str]  # cameras
+    cut_cables: frozenset[str]  # devices
+    dark_links: frozenset[str]  # gateways
+    price_factors: Mapping[str, float]  # by instrument
+
+    def item(self, epc: str) -> Item:
+        """Return the item with that tag, which must exist."""
+        return next(item for item in self.items if item.epc == epc)
+
+    def tags_in(self, zone: str) -> list[str]:
+        """Return the EPCs whose tags are in ``zone``."""
+        return [item.epc for item in self.items if item.zone == zone]
+
+    def load_g(self, lot: str) -> int:
+        """Return the gross mass of ``lot`` that stands on its platform."""
+        return sum(
+            (item.net_g if item.goods else 0) + item.tare_g
+            for item in self.items
+            if item.lot == lot and item.zone == item.home
+        )
+
+
+def build_world(scenario: Scenario) -> World:
+    """Return the site as the scenario describes it, all goods in place."""
+    zones = {zone.name: zone for zone in scenario.zones}
+    items: list[Item] = []
+    for lot in scenario.lots:
+        places = _grid(zones[lot.zone], len(lot.epcs))
+        for epc, (x_m, y_m) in zip(lot.epcs, places, strict=True):
+            items.append(
+                Item(
+                    epc=epc,
+                    lot=lot.name,
+                    net_g=lot.net_g,
+                    tare_g=lot.tare_g,
+                    home=lot.zone,
+                    home_x_m=x_m,
+                    home_y_m=y_m,
+                    zone=lot.zone,
+                    x_m=x_m,
+                    y_m=y_m,
+                )
+            )
+    air = {
+        plan.zone: Air(
+            target_c=plan.temperature_c,
+            air_c=plan.temperature_c,
+            sensed_c=plan.temperature_c,
+            sensed_pct=plan.humidity_pct,
+            air_tau_s=plan.air_tau_s,
+            lag_s=plan.lag_s,
+            target_pct=plan.humidity_pct,
+        )
+        for plan in scenario.climates
+    }
+    return World(
+        revision=0,
+        items=tuple(items),
+        air=air,
+        jolts={},
+        doors_open_s={plan.zone: 0.0 for plan in scenario.doors},
+        covered=frozenset(),
+        cut_cables=frozenset(),
+        dark_links=frozenset(),
+        price_factors={plan.name: 1.0 for plan in scenario.instruments},
+    )
+
+
+def centre_m(zone: ZonePlan) -> tuple[float, float]:
+    """Return the mean of a zone's corners, in metres."""
+    count = len(zone.polygon)
+    return sum(x for x, _ in zone.polygon) / count, sum(y for _, y in zone.polygon) / count
+
+
+def _grid(zone: ZonePlan, count: int) -> list[tuple[float, float]]:
+    columns = max(1, math.ceil(math.sqrt(count)))
+    rows = math.ceil(count / columns)
+    middle_x_m, middle_y_m = centre_m(zone)
+    left_m = middle_x_m - (columns - 1) * _ITEM_PITCH_M / 2
+    low_m = middle_y_m - (rows - 1) * _ITEM_PITCH_M / 2
+    places = [divmod(number, columns) for number in range(count)]
+    return [(left_m + col * _ITEM_PITCH_M, low_m + row * _ITEM_PITCH_M) for row, col in places]
+
+
+def step(world: World, dt_s: float) -> World:
+    """Return the world ``dt_s`` later: air and sensors follow, shocks fade, doors shut."""
+    air = {zone: _step_air(now, dt_s) for zone, now in world.air.items()}
+    jolts = {
+        zone: replace(jolt, left_s=jolt.left_s - dt_s)
+        for zone, jolt in world.jolts.items()
+        if jolt.left_s > dt_s
+    }
+    doors = {zone: max(0.0, left_s - dt_s) for zone, left_s in world.doors_open_s.items()}
+    return replace(world, air=air, jolts=jolts, doors_open_s=doors)
+
+
+def _step_air(air: Air, dt_s: float) -> Air:
+    air_c = _toward(air.air_c, air.target_c, air.air_tau_s, dt_s)
+    return replace(
+        air,
+        air_c=air_c,
+        sensed_c=_toward(air.sensed_c, air_c, air.lag_s, dt_s),
+        sensed_pct=_toward(air.sensed_pct, air.target_pct, _SENSED_HUMIDITY_TAU_S, dt_s),
+    )
+
+
+def _toward(value: float, target: float, tau_s: float, dt_s: float) -> float:
+    # First-order lag, exact for any step.
+    return target + (value - target) * math.exp(-dt_s / tau_s)
+
+
+def take_away(world: World, epc: str) -> World:
+    """Return the world with the pallet and its tag gone from the site."""
+    return _place(world, replace(world.item(epc), zone=None))
+
+
+def move_to(world: World, epc: str, zone: ZonePlan) -> World:
+    """Return the world with the pallet standing in ``zone``."""
+    x_m, y_m = centre_m(zone)
+    return _place(world, replace(world.item(epc), zone=zone.name, x_m=x_m, y_m=y_m))
+
+
+def empty(world: World, epc: str) -> World:
+    """Return the world with the goods taken off the pallet, its tag left in place."""
+    return _place(world, replace(world.item(epc), goods=False))
+
+
+def bring_back(world: World, epc: str) -> World:
+    """Return the world with the pallet and its goods where they belong."""
+    item = world.item(epc)
+    home = replace(item, zone=item.home, x_m=item.home_x_m, y_m=item.home_y_m, goods=True)
+    return _place(world, home)
+
+
+def _place(world: World, item: Item) -> World:
+    items = tuple(item if other.epc == item.epc else other for other in world.items)
+    doors = dict(world.doors_open_s)
+    if item.home in doors:
+        doors[item.home] = _DOOR_OPEN_S  # nothing leaves or enters through a shut door
+    return _next(replace(world, items=items, doors_open_s=doors))
+
+
+def set_air(world: World, zone: str, target_c: float) -> World:
+    """Return the world whose ``zone`` now drifts toward ``target_c``."""
+    air = dict(world.air)
+    air[zone] = replace(air[zone], target_c=target_c)
+    return _next(replace(world, air=air))
+
+
+def jolt(world: World, zone: str, peak_g: float, hold_s: float) -> World:
+    """Return the world in which ``zone`` was hit; its transmitter holds the peak ``hold_s``."""
+    jolts = {**world.jolts, zone: Jolt(peak_g=peak_g, left_s=hold_s)}
+    return _next(replace(world, jolts=jolts))
+
+
+def calm(world: World, zone: str) -> World:
+    """Return the world with the peak register of ``zone`` reset."""
+    jolts = {name: held for name, held in world.jolts.items() if name != zone}
+    return _next(replace(world, jolts=jolts))
+
+
+def set_covered(world: World, camera: str, *, covered: bool) -> World:
+    """Return the world with ``camera`` covered or free."""
+    return _next(replace(world, covered=_switch(world.covered, camera, on=covered)))
+
+
+def set_cable_cut(world: World, device: str, *, cut: bool) -> World:
+    """Return the world with the cable of ``device`` cut or joined."""
+    return _next(replace(world, cut_cables=_switch(world.cut_cables, device, on=cut)))
+
+
+def set_link_dark(world: World, gateway: str, *, dark: bool) -> World:
+    """Return the world with the uplink of ``gateway`` black-holed or restored."""
+    return _next(replace(world, dark_links=_switch(world.dark_links, gateway, on=dark)))
+
+
+def set_price_factor(world: World, instrument: str, factor: float) -> World:
+    """Return the world in which ``instrument`` quotes ``factor`` times its price."""
+    factors = {**world.price_factors, instrument: factor}
+    return _next(replace(world, price_factors=factors))
+
+
+def _switch(names: frozenset[str], name: str, *, on: bool) -> frozenset[str]:
+    return names | {name} if on else names - {name}
+
+
+def _next(world: World) -> World:
+    return replace(world, revision=world.revision + 1)
