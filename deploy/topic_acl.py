@@ -21,6 +21,9 @@ class Access(StrEnum):
     READWRITE = "readwrite"
 
 
+_ACCESS_WORDS = frozenset(access.value for access in Access)
+
+
 class AclSyntaxError(ValueError):
     """A line of an ACL file that is not understood: nothing is guessed about rights."""
 
@@ -67,9 +70,13 @@ class TopicAcl:
                     pass
                 case ["user", name]:
                     user = name
-                case ["topic", access, topic_filter] if user is not None and access in Access:
+                case ["topic", access, topic_filter] if (
+                    user is not None and access in _ACCESS_WORDS
+                ):
                     rules.append(Rule(user=user, access=Access(access), topic_filter=topic_filter))
-                case ["pattern", access, topic_filter] if access in Access and "%c" not in line:
+                case ["pattern", access, topic_filter] if (
+                    access in _ACCESS_WORDS and "%c" not in line
+                ):
                     rules.append(Rule(user=None, access=Access(access), topic_filter=topic_filter))
                 case _:
                     raise AclSyntaxError(number, line)
