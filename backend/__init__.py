@@ -1,0 +1,1 @@
+"""The backend: takes signed envelopes, keeps the state of pledged goods, and locks the money."""

@@ -1,0 +1,98 @@
+"""The api: composes the domains' routes, the console and what stands around every request."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from backend import problems
+from backend.clock import Clock
+from backend.config import Settings
+from backend.db import Database
+from backend.deps import Db
+from backend.keys import BackendKey
+from backend.metrics import CONTENT_TYPE, CountRequests, Metrics
+from backend.middleware import BodyLimit, SecurityHeaders
+
+VERSION: Final = "0.1.0"
+_DOMAINS: Final = (
+    "parties",
+    "plant",
+    "telemetry",
+    "market",
+    "ingest",
+    "collateral",
+    "alerts",
+    "valuation",
+    "facility",
+    "web",
+)
+
+_own = APIRouter(tags=["service"])
+
+
+class HealthView(BaseModel):
+    """Whether the api can work."""
+
+    status: str
+
+
+def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
+    """Return the application; ``db`` is the caller's to open and to close.
+
+    Raises:
+        ConfigurationError: The backend's key can not be read.
+    """
+    app = FastAPI(
+        title="Pledgewatch",
+        version=VERSION,
+        summary="Collateral watched by sensors; the loan locked when it fails.",
+        generate_unique_id_function=_operation_id,
+        responses=problems.RESPONSES,
+        docs_url=None,  # Its page runs scripts from elsewhere; the console is the page.
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.db = db
+    app.state.clock = clock
+    app.state.backend_key = BackendKey.load(settings.state_dir)
+    app.state.metrics = Metrics()
+    problems.install(app)
+    for domain in _DOMAINS:
+        name = f"backend.{domain}.http"
+        if find_spec(f"backend.{domain}") is not None and find_spec(name) is not None:
+            app.include_router(import_module(name).router)
+    app.include_router(_own)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(CountRequests, metrics=app.state.metrics, clock=clock)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    yield
+
+
+@_own.get("/health")
+def health(db: Db) -> HealthView:
+    """Return 200 when the database answers, 503 when not."""
+    db.check()
+    return HealthView(status="ok")
+
+
+@_own.get("/metrics", include_in_schema=False)
+def metrics(request: Request) -> Response:
+    """Return the api's metrics in Prometheus' text format."""
+    return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

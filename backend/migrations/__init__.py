@@ -1,0 +1,1 @@
+"""The schema, step by step: plain SQL, run by Alembic, all of one start in one transaction."""

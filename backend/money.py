@@ -1,0 +1,51 @@
+"""Money: integer minor units, rounded once, against the borrower. No floats."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final, NewType
+
+Minor = NewType("Minor", int)
+
+MINOR_MAX: Final = 2**63 - 1  # PostgreSQL bigint: 92 quadrillion of any currency.
+BPS: Final = 10_000  # Basis points in one.
+
+# Minor digits where they are not two. Source: ISO 4217, list one.
+_DIGITS: Final = dict.fromkeys(
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV")
+    + ("XAF", "XOF", "XPF"),
+    0,
+) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+
+
+def minor_digits(currency: str) -> int:
+    """Return how many digits the minor unit of an ISO 4217 currency has."""
+    return _DIGITS.get(currency, 2)
+
+
+def round_down_minor(amount: Decimal, currency: str) -> Minor:
+    """Return an amount in major units as minor units, rounded down: for what backs a loan.
+
+    Raises:
+        OverflowError: It is no number, or greater than any column holds.
+    """
+    return _round_minor(amount, currency, ROUND_FLOOR)
+
+
+def round_up_minor(amount: Decimal, currency: str) -> Minor:
+    """Return an amount in major units as minor units, rounded up: for what is owed.
+
+    Raises:
+        OverflowError: It is no number, or greater than any column holds.
+    """
+    return _round_minor(amount, currency, ROUND_CEILING)
+
+
+def share_down_minor(amount: Minor, bps: int) -> Minor:
+    """Return ``bps`` basis points of an amount, rounded down."""
+    return Minor(amount * bps // BPS)
+
+
+def _round_minor(amount: Decimal, currency: str, rounding: str) -> Minor:
+    if not amount.is_finite() or abs(amount) >= MINOR_MAX:
+        message = f"{amount} {currency} is no amount of money"
+        raise OverflowError(message)
+    return Minor(int(amount.scaleb(minor_digits(currency)).to_integral_value(rounding)))
