@@ -1,0 +1,55 @@
+"""``python -m deploy``: the system put together, for a look or for a proof."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.demo import run_demo
+from deploy.errors import DeployError
+from deploy.stack import StackOptions
+from deploy.story import run_story
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+StateDir = Annotated[Path, typer.Option("--dir", help="State folder; kept between runs.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Delete the state of an earlier run first.")]
+
+
+@app.command()
+def demo(
+    state_dir: StateDir = Path("var/demo"),
+    *,
+    fresh: Fresh = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="The console's port. Default: 8480.")
+    ] = 8480,
+) -> None:
+    """Run everything on embedded parts until Ctrl-C."""
+    run_demo(StackOptions(state_dir=state_dir, fresh=fresh, http_port=port))
+
+
+@app.command()
+def story(
+    state_dir: StateDir = Path("var/story"),
+    *,
+    incidents: Annotated[int, typer.Option(min=1, max=1_000, help="How many to cause.")] = 24,
+    keep: Annotated[bool, typer.Option(help="Keep the state of an earlier run.")] = False,
+) -> None:
+    """Play the main job without a person; the last line is JSON with what was measured."""
+    options = StackOptions(state_dir=state_dir, fresh=not keep)
+    raise typer.Exit(run_story(options, incidents=incidents))
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one message and exit code 1."""
+    try:
+        app()
+    except DeployError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

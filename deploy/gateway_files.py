@@ -1,0 +1,142 @@
+"""Configuration files for the gateways of a simulated site.
+
+What an installer would write by hand after wiring: which port, family and Modbus unit each sensor
+has. Register addresses are those of the transmitters' manuals, as a Modbus request carries them.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.plan import ScaleForm, Scenario
+
+_SCALE_FAMILIES = {
+    ScaleForm.TSCALE: "scale-tscale",
+    ScaleForm.AD: "scale-ad",
+    ScaleForm.OHAUS: "scale-ohaus",
+    ScaleForm.SICS: "scale-sics",
+}
+POLL_S = 0.1  # A person watching the demo should see it at once; a site needs no such haste.
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePorts:
+    """Where the simulator's devices are: a folder of serial ports, TCP ports on loopback."""
+
+    device_dir: Path
+    modbus_tcp: int
+    links: dict[str, int]
+    broker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalBroker:
+    """The login to the site's own MQTT broker, where the cameras publish."""
+
+    username: str
+    password: str
+
+
+def write_gateway_file(
+    path: Path, name: str, scenario: Scenario, ports: SitePorts, local: LocalBroker
+) -> None:
+    """Write the configuration of gateway ``name`` to ``path``; its state lies beside the file.
+
+    Broker login and the backend's key are not in it: enrolment stores them in the state folder.
+    """
+    tables: list[tuple[str, Table]] = [
+        ("[gateway]", {"id": name, "state_dir": str(path.parent / name)}),
+        ("[uplink]", {"url": f"mqtt://127.0.0.1:{ports.links[name]}"}),
+        *_serial(name, scenario, ports.device_dir),
+        *_modbus_rtu(name, scenario, ports.device_dir),
+        *_modbus_tcp(name, scenario, ports.modbus_tcp),
+        *_cameras(name, scenario, ports.broker, local),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("\n".join(_toml(header, table) for header, table in tables), encoding="utf-8")
+
+
+def _serial(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Table]]:
+    rows: list[Table] = [
+        {"sensor": reader.name, "family": "rfid-yrm100", "baud": 115_200, "heartbeat_s": 2.0}
+        for reader in scenario.readers
+        if reader.gateway == name
+    ]
+    rows += [
+        {"sensor": scale.name, "family": _SCALE_FAMILIES[scale.form], "deadband": 500.0}
+        for scale in scenario.scales
+        if scale.gateway == name
+    ]
+    rows += [
+        {"sensor": tracker.name, "family": "nmea"}
+        for tracker in scenario.trackers
+        if tracker.gateway == name
+    ]
+    return [("[[serial]]", {**row, "port": str(devices / row["sensor"])}) for row in rows]
+
+
+def _modbus_rtu(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Table]]:
+    tables: list[tuple[str, Table]] = []
+    for weigher in scenario.weighers:
+        if weigher.gateway != name:
+            continue
+        # Laumas TLU family: gross at 40008-40009, int32 high word first, in kilograms.
+        mass = {"sensor": weigher.name, "quantity": "mass", "table": "holding", "address": 7}
+        mass |= {"type": "int32", "order": "ABCD", "scale": 1000.0, "deadband": 500.0}
+        bus = {"name": weigher.name, "port": str(devices / weigher.name), "baud": 9600}
+        tables.append(("[[modbus]]", bus))
+        tables.append(("[[modbus.unit]]", {"unit": weigher.unit, "poll_s": POLL_S}))
+        tables.append(("[[modbus.unit.register]]", mass))
+    return tables
+
+
+def _modbus_tcp(name: str, scenario: Scenario, port: int) -> list[tuple[str, Table]]:
+    units: list[tuple[int, list[Table]]] = []
+    for climate in scenario.climates:
+        if climate.gateway == name:
+            # XY-MD02: input registers 1 and 2, tenths of a degree and of a percent.
+            shared: Table = {"sensor": climate.name, "table": "input", "scale": 0.1}
+            warm = shared | {"quantity": "temperature", "address": 1, "type": "int16"}
+            damp = shared | {"quantity": "humidity", "address": 2, "type": "uint16"}
+            rows = [warm | {"deadband": 0.2}, damp | {"deadband": 1.0}]
+            units.append((climate.unit, rows))
+    for shock in scenario.shocks:
+        if shock.gateway == name:
+            row = {"sensor": shock.name, "quantity": "shock", "table": "input", "address": 0}
+            units.append((shock.unit, [row | {"type": "uint16", "scale": 0.001, "deadband": 0.1}]))
+    for door in scenario.doors:
+        if door.gateway == name:
+            row = {"sensor": door.name, "quantity": "contact", "table": "discrete", "address": 0}
+            units.append((door.unit, [row | {"type": "bit"}]))
+    if not units:
+        return []
+    bus = {"name": f"{name}-tcp", "url": f"tcp://127.0.0.1:{port}"}
+    tables: list[tuple[str, Table]] = [("[[modbus]]", bus)]
+    for unit, rows in units:
+        tables.append(("[[modbus.unit]]", {"unit": unit, "poll_s": POLL_S}))
+        tables += [("[[modbus.unit.register]]", row) for row in rows]
+    return tables
+
+
+def _cameras(
+    name: str, scenario: Scenario, port: int, local: LocalBroker
+) -> list[tuple[str, Table]]:
+    tables: list[tuple[str, Table]] = []
+    for camera in scenario.cameras:
+        if camera.gateway != name:
+            continue
+        shared: Table = {"url": f"mqtt://127.0.0.1:{port}", "camera": camera.camera}
+        shared |= {"username": local.username, "password": local.password}
+        for sensor, family in ((camera.name, "frigate"), (f"{camera.name}-view", "onvif-mqtt")):
+            tables.append(("[[camera]]", {"sensor": sensor, "family": family, **shared}))
+    return tables
+
+
+def _toml(header: str, table: Table) -> str:
+    """Return one table; the values used here are written alike in JSON and TOML."""
+    lines = [header, *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,225 @@
+"""The main job from end to end without a person, and what was measured on the way.
+
+Registers and pledges lots, values them, draws, steals a pallet, sees the lock and the refused
+second drawdown, repays while locked, recovers, plays many more incidents, lets the price fall
+through the margin-call line and recover, and at the end counts: every reading that a gateway
+journalled is stored, once.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from rich.console import Console
+
+from deploy.client import ApiClient
+from deploy.errors import DeployError
+from deploy.lock_watch import LockWatch
+from deploy.ports import polls
+from deploy.processes import Supervisor
+from deploy.stack import ROOT, Stack, StackOptions, child_env
+from deploy.story_incidents import CASES, Played, Stage, StoryError
+
+DRAIN_S_MAX = 60.0  # A gateway resends after 5 s of silence; several rounds of that.
+COVERAGE_AIM_BPS = (
+    15_500  # Above the warning line, and below the call line after two falls of 15 %.
+)
+
+
+def run_story(options: StackOptions, incidents: int) -> int:
+    """Play the story; return the exit code. The last line on stdout is JSON."""
+    console = Console(highlight=False, stderr=True)
+    result: dict[str, Any] = {"ok": False}
+    try:
+        with Supervisor() as supervisor:
+            stack = Stack(options, supervisor)
+            console.print("Starting the stack ...")
+            stack.start()
+            with (
+                stack.log_in("lender") as lender,
+                stack.log_in("borrower") as borrower,
+                LockWatch(stack.postgres.url) as watch,
+            ):
+                result = _play(console, stack, lender, borrower, watch, incidents)
+    except (DeployError, OSError) as error:
+        console.print(f"[red]FAILED[/red] {error}", markup=True)
+        result["error"] = str(error)
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 0 if result["ok"] else 1
+
+
+def _play(
+    console: Console,
+    stack: Stack,
+    lender: ApiClient,
+    borrower: ApiClient,
+    watch: LockWatch,
+    incidents: int,
+) -> dict[str, Any]:
+    stage = Stage(
+        control_url=stack.control_url,
+        lender=lender,
+        borrower=borrower,
+        facilities=stack.seeded.facilities,
+        watch=watch,
+    )
+    try:
+        console.print("Waiting until every lot is seen, weighed and valued ...")
+        for name in stage.facilities:
+            stage.wait_unlocked(name)
+        _draw(console, stage)
+        refused = _steal(console, stage)
+        played = [
+            _tell(console, number, stage.play(CASES[number % len(CASES)]))
+            for number in range(incidents)
+        ]
+        refused += _price_fall(console, stage)
+    finally:
+        stage.close()
+    sent, stored = _count_readings(console, stack)
+    return {
+        "ok": sent == stored,
+        "incidents": len(played),
+        "sensor_to_lock_ms": _quantiles(one.sensor_to_lock_us for one in played),
+        "by_kind": {
+            kind: _quantiles(one.sensor_to_lock_us for one in played if one.kind == kind)
+            for kind in sorted({one.kind for one in played})
+        },
+        "readings_sent": sent,
+        "readings_stored": stored,
+        "refused_drawdowns": refused + [reason for one in played for reason in one.refused],
+    }
+
+
+def _draw(console: Console, stage: Stage) -> None:
+    """Borrow on the metals until coverage is near the warning line."""
+    before = stage.facility("Metals")
+    amount = before["value_minor"] * 10_000 // COVERAGE_AIM_BPS
+    drawdown_id = str(uuid4())
+    body = {"id": drawdown_id, "amount_minor": amount}
+    stage.borrower.post(f"/api/facilities/{stage.facilities['Metals']}/drawdowns", body)
+    stage.lender.post(f"/api/drawdowns/{drawdown_id}/authorise")
+    stage.lender.post(f"/api/drawdowns/{drawdown_id}/disburse")
+    after = stage.facility("Metals")
+    _check(
+        after["exposure_minor"] == amount, f"exposure is {after['exposure_minor']}, not {amount}"
+    )
+    console.print(f"Drew {amount / 100:,.2f} USD; coverage {after['coverage_bps'] / 100:.1f} %.")
+
+
+def _steal(console: Console, stage: Stage) -> list[dict[str, Any]]:
+    """Steal a pallet: locked, refused; repaying stays possible; put back, resolved, unlocked."""
+    after_id = stage.watch.last_id()
+    incident = stage.cause("take_pallet", "copper")
+    facility_id = stage.facilities["Metals"]
+    lock = stage.watch.wait_for(facility_id, after_id, frozenset({"QUANTITY_SHORT"}), 45.0)
+    _check(lock is not None, "the theft of a pallet locked nothing")
+    assert lock is not None
+    console.print(f"Stole a pallet: locked, {lock.reason}: {lock.detail}")
+    refused = stage.refused_drawdown("Metals")
+    console.print(f"Second drawdown refused: {', '.join(str(r['code']) for r in refused)}")
+    before = stage.facility("Metals")["exposure_minor"]
+    body = {"id": str(uuid4()), "amount_minor": 100_000}
+    stage.borrower.post(f"/api/facilities/{facility_id}/repayments", body)
+    after = stage.facility("Metals")
+    _check(after["exposure_minor"] == before - 100_000, "repayment while locked did not count")
+    console.print("Repaid 1,000.00 USD while locked.")
+    stage.undo(incident["id"])
+    stage.wait_unlocked("Metals")
+    console.print("Pallet back, alert resolved, lock lifted.")
+    return refused
+
+
+def _price_fall(console: Console, stage: Stage) -> list[dict[str, Any]]:
+    """Let copper fall by 15 % through the margin-call line, then recover."""
+    after_id = stage.watch.last_id()
+    facility_id = stage.facilities["Metals"]
+    fall = stage.cause("price_drop", "copper")
+    lock = stage.watch.wait_for(facility_id, after_id, frozenset({"BELOW_CALL_LINE"}), 45.0)
+    _check(lock is not None, "a fall of 15 % crossed no margin-call line")
+    assert lock is not None
+    console.print(f"Copper fell by 15 %: {lock.detail}")
+    refused = stage.refused_drawdown("Metals")
+    stage.undo(fall["id"])
+    stage.wait_unlocked("Metals")
+    console.print("Price recovered, and after several valuations so did the line.")
+    return refused
+
+
+def _count_readings(console: Console, stack: Stack) -> tuple[int, int]:
+    """Stop the site, let the gateways drain, and count both ends."""
+    stack.daemons["simulator"].stop()
+    sent = stored = -1
+    for _ in polls(DRAIN_S_MAX, every_s=0.5):
+        sent = sum(emitted(stack, name) for name in stack.scenario.gateways())
+        stored = stored_readings(stack.postgres.url)
+        if sent == stored:
+            break
+    console.print(f"Readings journalled by gateways {sent}, stored {stored}.")
+    return sent, stored
+
+
+def emitted(stack: Stack, gateway: str) -> int:
+    """Return how many readings the gateway has journalled since it was enrolled."""
+    argv = [
+        sys.executable,
+        "-m",
+        "gateway",
+        "outbox",
+        "--config",
+        str(stack.gateway_file(gateway)),
+    ]
+    done = subprocess.run(  # noqa: S603 - our own program
+        argv, cwd=ROOT, env=child_env(), capture_output=True, text=True, timeout=30, check=False
+    )
+    _check(done.returncode == 0, f"gateway outbox: {done.stderr}")
+    return int(json.loads(done.stdout)["emitted"])
+
+
+def stored_readings(url: str) -> int:
+    """Return how many readings the database holds.
+
+    Raises:
+        StoryError: The rows, the envelopes' counts and the streams' counts differ.
+    """
+    with psycopg.connect(url) as conn:
+        conn.execute("SET ROLE pledgewatch_worker")
+        row = conn.execute(
+            "SELECT (SELECT count(*) FROM scalar_reading)"
+            " + (SELECT count(*) FROM sighting_reading) + (SELECT count(*) FROM event_reading),"
+            " (SELECT coalesce(sum(readings), 0) FROM envelope),"
+            " (SELECT coalesce(sum(readings), 0) FROM stream)"
+        ).fetchone()
+    assert row is not None
+    _check(row[0] == row[1] == row[2], f"rows {row[0]}, envelopes {row[1]}, streams {row[2]}")
+    return int(row[0])
+
+
+def _tell(console: Console, number: int, played: Played) -> Played:
+    codes = ", ".join(str(reason["code"]) for reason in played.refused)
+    console.print(
+        f"{number + 1:3d} {played.kind:22s} {played.lot:10s} {played.reason:15s} "
+        f"{played.sensor_to_lock_us / 1000:8.0f} ms   refused: {codes}"
+    )
+    return played
+
+
+def _quantiles(values_us: Iterable[int]) -> dict[str, float | int]:
+    """Return count, median, 99th percentile (nearest rank) and maximum, in milliseconds."""
+    ordered = sorted(values_us)
+    if not ordered:
+        return {"n": 0}
+
+    def rank(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1000
+
+    return {"n": len(ordered), "p50": rank(0.5), "p99": rank(0.99), "max": ordered[-1] / 1000}
+
+
+def _check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise StoryError(otherwise)
