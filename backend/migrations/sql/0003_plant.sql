@@ -39,7 +39,9 @@ CREATE TABLE stream (
   last_arrival_at timestamptz,
   boot_id bytea,
   clock_state smallint NOT NULL DEFAULT 0,
-  clock_skew_us bigint NOT NULL DEFAULT 0
+  clock_skew_us bigint NOT NULL DEFAULT 0,   -- arrival less base time, of the last envelope
+  boot_lag_min_us bigint,                    -- least (arrival less monotonic) of this boot: what more than it is, lay in the outbox
+  clock_flag text CHECK (clock_flag IN ('stepped_back','implausible','far_off'))  -- null: nothing to say against the clock
 );
 -- A channel is one quantity of one sensor (quantity null: sightings and events). Its id is what
 -- telemetry rows carry.

@@ -11,7 +11,7 @@ CREATE TABLE envelope (
   received_at timestamptz NOT NULL,
   readings int NOT NULL,
   bytes bytea NOT NULL,                     -- the signed message as it travelled
-  PRIMARY KEY (gateway_id, number)
+  PRIMARY KEY (gateway_id, key_id, number)  -- a new key's stream counts from 1 again
 );
 ALTER TABLE envelope ALTER COLUMN bytes SET STORAGE EXTERNAL;
 ALTER TABLE envelope OWNER TO pledgewatch_worker;

@@ -49,10 +49,27 @@ CREATE TABLE sensor_state (
   sensor text NOT NULL,
   last_at timestamptz,                       -- gateway's clock
   last_arrival_at timestamptz,               -- ours
+  fresh_at timestamptz,                      -- ours: when the newest usable reading was made; older than last_arrival_at while a backlog comes in
   health text NOT NULL DEFAULT 'up',         -- up late silent implausible, as the gateway says
   tampered boolean NOT NULL DEFAULT false,   -- camera covered or moved, seal or door open
-  "values" jsonb NOT NULL DEFAULT '{}',      -- last good value by quantity: {"mass": [unix_us, value, envelope_number]}
+  "values" jsonb NOT NULL DEFAULT '{}',      -- last good value by quantity: {"mass": [unix_us, value, envelope_number, made_unix_us]}
+  memory jsonb NOT NULL DEFAULT '{}',        -- what the detectors keep between readings (backend/collateral/rules)
   PRIMARY KEY (gateway_id, sensor)
+);
+-- The last sighting of an item by each reader that ever saw it. "listened" counts the time for which
+-- that reader was heard to look: so silence, outages and clock steps make nothing go missing.
+CREATE TABLE item_sighting (
+  item_id uuid NOT NULL REFERENCES item,
+  gateway_id text NOT NULL,
+  sensor text NOT NULL,
+  seen_us bigint NOT NULL,                   -- gateway's clock
+  made_us bigint NOT NULL,                   -- ours
+  listened_us bigint NOT NULL,
+  streak_us bigint NOT NULL,                 -- listened when the present run of sightings began
+  streak_reads int NOT NULL,
+  rssi_cdbm smallint NOT NULL,
+  envelope_number bigint NOT NULL,
+  PRIMARY KEY (item_id, gateway_id, sensor)
 );
 CREATE TABLE item_state (
   item_id uuid PRIMARY KEY REFERENCES item,
@@ -74,11 +91,16 @@ CREATE TABLE lot_state (
   condition text NOT NULL DEFAULT 'sound' CHECK (condition IN ('sound','at_risk','damaged')),
   condition_since timestamptz,               -- when the limit was first exceeded, gateway's clock
   surveillance text NOT NULL DEFAULT 'dark' CHECK (surveillance IN ('live','degraded','dark')),
+  tampered boolean NOT NULL DEFAULT false,   -- a camera covered or moved, a door open, a stream forked
   evaluated boolean NOT NULL DEFAULT false,  -- false: the rules could not say; locks
   detail jsonb NOT NULL DEFAULT '{}',        -- what each dimension was decided from
+  memory jsonb NOT NULL DEFAULT '{}',        -- what the detectors keep between readings, latches among them
   evaluated_at timestamptz,
   changed_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX ON sensor_binding (zone_id);
+CREATE INDEX ON sensor_binding (lot_id);
+CREATE INDEX ON lot (zone_id);
 CREATE TABLE lot_event (                     -- who or what changed a lot, when, why; append-only
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   lot_id uuid NOT NULL REFERENCES lot,
