@@ -37,11 +37,11 @@ class Forge:
         self.public_key = self._key.public_key().public_bytes_raw()
         self.key_id = key_id_of(self.public_key)
         self._content_type = content_type
-        self._content = content
+        self.content = content
 
     def payload(self, content: Json | None = None) -> bytes:
         """Return the payload that says ``content``."""
-        said = self._content if content is None else content
+        said = self.content if content is None else content
         if self._content_type == receipt.content_type():
             return receipt.encode_payload(receipt_from(said))
         return envelope.encode_payload(envelope_from(said))

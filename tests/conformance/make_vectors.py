@@ -7,11 +7,11 @@ change what is, and extends SHA256SUMS.
 
 import json
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 
-from tests.conformance import envelope_cases, receipt_cases
+from tests.conformance import envelope_cases, envelope_contents, receipt_cases
 from tests.conformance.forge import Case, Forge
 from tests.conformance.vectors import VECTORS, Json
 
@@ -21,9 +21,20 @@ SMALL_ORDER_KEY = b"\x01" + bytes(31)
 
 def main() -> int:
     """Write every vector that is missing; 1 if one of the others would change."""
+    envelope, receipt = envelope_contents.content(), receipt_cases.content()
     files = {
-        **_kind("envelope-v1", envelope_cases, "the gateway"),
-        **_kind("receipt-v1", receipt_cases, "the backend"),
+        **_kind(
+            "envelope-v1",
+            Forge("envelope-v1, the gateway", envelope_contents.CONTENT_TYPE, envelope),
+            envelope_contents.valid_contents(),
+            envelope_cases.refused_cases,
+        ),
+        **_kind(
+            "receipt-v1",
+            Forge("receipt-v1, the backend", receipt_cases.CONTENT_TYPE, receipt),
+            receipt_cases.valid_contents(),
+            receipt_cases.refused_cases,
+        ),
     }
     changed = [name for name, text in files.items() if not _write(VECTORS / name, text)]
     for name in changed:
@@ -36,17 +47,21 @@ def main() -> int:
     return 1 if changed else 0
 
 
-def _kind(kind: str, cases: ModuleType, owner: str) -> dict[str, str]:
-    forge = Forge(f"{kind}, {owner}", cases.CONTENT_TYPE, cases.content())
+def _kind(
+    kind: str,
+    forge: Forge,
+    valid: dict[str, tuple[str, Json]],
+    refused_cases: Callable[[Forge], list[Case]],
+) -> dict[str, str]:
     files = {
         f"{kind}/{name}.json": _text(_valid(forge, name, about, content))
-        for name, (about, content) in cases.valid_contents().items()
+        for name, (about, content) in valid.items()
     }
-    refused = [*cases.refused_cases(forge)]
+    refused = refused_cases(forge)
     assert len({case.name for case in refused}) == len(refused)
     for case in refused:
         files[f"{kind}/refused/{case.name}.json"] = _text(_refused(forge, case))
-    for fields in _unsigned(forge, cases.content()):
+    for fields in _unsigned(forge):
         files[f"{kind}/refused/{fields['name']}.json"] = _text(fields)
     return files
 
@@ -77,8 +92,9 @@ def _refused(forge: Forge, case: Case) -> Json:
     return fields
 
 
-def _unsigned(forge: Forge, content: Json) -> list[Json]:
+def _unsigned(forge: Forge) -> list[Json]:
     """Return messages of valid form that no honest signature covers."""
+    content = forge.content
     good = forge.of(content)
     other = Forge("somebody else", "", content)
     plain = {"signature": False, "content": content}

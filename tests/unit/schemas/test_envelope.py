@@ -13,7 +13,7 @@ from schemas.envelope import (
     encode_payload,
 )
 from schemas.errors import MalformedError
-from tests.conformance.envelope_cases import content
+from tests.conformance.envelope_contents import content
 from tests.conformance.vectors import envelope_from
 
 GOOD, UNSTABLE, IMPLAUSIBLE, BAD = range(4)
