@@ -11,14 +11,16 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from backend import problems
-from backend.clock import Clock
-from backend.config import Settings
+from backend.clock import Clock, SystemClock
+from backend.config import Settings, load_settings
 from backend.db import Database
 from backend.deps import Db
-from backend.keys import BackendKey
+from backend.keys import BackendKey, load_secret
+from backend.log import configure_log
 from backend.metrics import CONTENT_TYPE, CountRequests, Metrics
 from backend.middleware import BodyLimit, SecurityHeaders
 
+BROKER_KEY_FILE: Final = "broker.secret"
 VERSION: Final = "0.1.0"
 _DOMAINS: Final = (
     "parties",
@@ -42,8 +44,19 @@ class HealthView(BaseModel):
     status: str
 
 
+def app_from_environment() -> FastAPI:
+    """Return the application as each process of uvicorn makes its own.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong.
+    """
+    configure_log()
+    settings = load_settings()
+    return create_app(settings, Database(settings.database_url), SystemClock())
+
+
 def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
-    """Return the application; ``db`` is the caller's to open and to close.
+    """Return the application; serving it opens ``db`` when the caller has not.
 
     Raises:
         ConfigurationError: The backend's key can not be read.
@@ -63,6 +76,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     app.state.db = db
     app.state.clock = clock
     app.state.backend_key = BackendKey.load(settings.state_dir)
+    app.state.broker_secret = _broker_secret(settings)
     app.state.metrics = Metrics()
     problems.install(app)
     for domain in _DOMAINS:
@@ -78,7 +92,14 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    yield
+    """Open the database's pool, unless the caller has, and close what was opened here."""
+    db = app.state.db
+    assert isinstance(db, Database)
+    if db.is_open:
+        yield
+        return
+    with db:
+        yield
 
 
 @_own.get("/health")
@@ -92,6 +113,13 @@ def health(db: Db) -> HealthView:
 def metrics(request: Request) -> Response:
     """Return the api's metrics in Prometheus' text format."""
     return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE)
+
+
+def _broker_secret(settings: Settings) -> str:
+    """Return what gateways' broker passwords are derived from: configured, else made and kept."""
+    if settings.broker_secret is not None:
+        return settings.broker_secret.get_secret_value()
+    return load_secret(settings.state_dir / BROKER_KEY_FILE).hex()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -71,4 +71,6 @@ def load_settings() -> Settings:
 def _problem(location: tuple[int | str, ...], message: str, kind: str) -> str:
     """Name the variable; never its value, which may hold a password."""
     name = f"{PREFIX}{'.'.join(str(part) for part in location[:1])}".upper()
-    return f"{name} is not set" if kind == "missing" else f"{name}: {message}"
+    if kind == "missing":
+        return f"{name} is not set"
+    return f"{name}: {message.removeprefix('Value error, ')}"

@@ -19,7 +19,7 @@ from psycopg import errors, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from backend.errors import UnavailableError
+from backend.errors import ForbiddenError, InvalidError, RefusedError, UnavailableError
 
 Conn = psycopg.Connection[TupleRow]
 T = TypeVar("T")
@@ -85,6 +85,11 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether ``open`` was called, and ``close`` was not."""
+        return not self._pool.closed
+
     def open(self) -> None:
         """Start the pool; it connects in the background, and again after the server was away."""
         self._pool.open()
@@ -117,10 +122,15 @@ class Database:
     def acting(self, actor: ActsFor) -> Generator[Conn]:
         """Open a transaction under row-level security as ``actor``.
 
+        What the database refuses of the caller's wishes comes out as a refusal, so that a rule
+        that a handler forgot is no crash: a policy, a constraint, a number too large.
+
         Raises:
+            RefusedError: The database refused.
             UnavailableError: The server is away, or no connection became free.
         """
-        with self._pooled() as conn, _transaction(conn, _acting(actor.role, str(actor.party_id))):
+        begin = _acting(actor.role, str(actor.party_id))
+        with self._pooled() as conn, _refusals(), _transaction(conn, begin):
             yield conn
 
     @contextmanager
@@ -130,7 +140,7 @@ class Database:
         Raises:
             UnavailableError: The server is away, or no connection became free.
         """
-        with self._pooled() as conn, _transaction(conn, _acting("auth", "")):
+        with self._pooled() as conn, _refusals(), _transaction(conn, _acting("auth", "")):
             yield conn
 
     @contextmanager
@@ -140,7 +150,7 @@ class Database:
         Raises:
             UnavailableError: The server is away, or no connection became free.
         """
-        with self._pooled() as conn, _transaction(conn, _acting("enrol", "")):
+        with self._pooled() as conn, _refusals(), _transaction(conn, _acting("enrol", "")):
             yield conn
 
     @contextmanager
@@ -205,6 +215,27 @@ def _transaction(conn: Conn, begin: sql.Composed) -> Generator[None]:
     finally:
         if not conn.closed:
             _roll_back(conn)
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Turn what the database refuses into errors for the caller."""
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise ForbiddenError("this account may not do that") from error
+    except errors.UniqueViolation as error:
+        name = error.diag.constraint_name
+        raise RefusedError("conflict", f"it exists already ({name})", constraint=name) from error
+    except errors.ForeignKeyViolation as error:
+        name = error.diag.constraint_name
+        message = f"it names something that does not exist ({name})"
+        raise RefusedError("unknown_reference", message, constraint=name) from error
+    except (errors.CheckViolation, errors.NotNullViolation) as error:
+        name = error.diag.constraint_name or error.diag.column_name
+        raise InvalidError(str(name), "refused", "as the database's constraint says") from error
+    except psycopg.DataError as error:
+        raise InvalidError("a value", str(error), "one that the database can hold") from error
 
 
 def _roll_back(conn: Conn) -> None:

@@ -61,6 +61,13 @@ def get_backend_key(request: Request) -> BackendKey:
     return key
 
 
+def get_broker_secret(request: Request) -> str:
+    """Return what gateways' broker passwords are derived from."""
+    secret = request.app.state.broker_secret
+    assert isinstance(secret, str)
+    return secret
+
+
 def get_clock(request: Request) -> Clock:
     """Return the application's clock."""
     clock: Clock = request.app.state.clock

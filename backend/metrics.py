@@ -1,4 +1,4 @@
-"""Prometheus metrics of the api: requests by route, and the pool behind them. No business figures."""
+"""Prometheus metrics of the api: requests by route and their time. No business figures."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Around every request: a limit on its body, headers against the browser's leniency, and counts."""
+"""Around every request: a limit on its body, and headers against the browser's leniency."""
 
 from typing import Final
 

@@ -7,6 +7,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg.rows import TupleRow
 from sqlalchemy.exc import OperationalError
 
 from backend.errors import ConfigurationError, UnavailableError
@@ -25,13 +26,15 @@ def migrate(url: str) -> None:
     config.attributes["url"] = url
     try:
         command.upgrade(config, "head")
-    except (psycopg.OperationalError, OperationalError) as error:
+    except OperationalError as error:
+        raise UnavailableError("database_unavailable", str(error.orig).strip()) from error
+    except psycopg.OperationalError as error:
         raise UnavailableError("database_unavailable", str(error).strip()) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(f"PLEDGEWATCH_DATABASE_URL: {error}") from error
 
 
-def is_current(conn: psycopg.Connection[tuple[str]]) -> bool:
+def is_current(conn: psycopg.Connection[TupleRow]) -> bool:
     """Return whether the database has the newest revision."""
     row = conn.execute("SELECT to_regclass('public.alembic_version')::text").fetchone()
     if row is None or row[0] is None:

@@ -9,11 +9,12 @@ MINOR_MAX: Final = 2**63 - 1  # PostgreSQL bigint: 92 quadrillion of any currenc
 BPS: Final = 10_000  # Basis points in one.
 
 # Minor digits where they are not two. Source: ISO 4217, list one.
-_DIGITS: Final = dict.fromkeys(
-    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV")
-    + ("XAF", "XOF", "XPF"),
-    0,
-) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+_NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+_DIGITS: Final[dict[str, int]] = {
+    **dict.fromkeys(_NO_DIGITS.split(), 0),
+    **dict.fromkeys(_THREE_DIGITS.split(), 3),
+}
 
 
 def minor_digits(currency: str) -> int:

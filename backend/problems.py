@@ -1,4 +1,4 @@
-"""Errors as JSON: ``{"error": {"code", "message", "detail"}}``, for every route and every cause."""
+"""Errors as JSON, whatever the route: ``{"error": {"code", "message", "detail"}}``."""
 
 from typing import Any, Final
 

@@ -4,7 +4,7 @@ from backend.errors import ForbiddenError, UnauthenticatedError
 
 
 class BadLoginError(UnauthenticatedError):
-    """Login and password do not match, or too many attempts went before; which of them, nobody learns."""
+    """Login and password do not match, or the account rests; which of them, nobody learns."""
 
     def __init__(self) -> None:
         super().__init__(

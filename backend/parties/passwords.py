@@ -14,7 +14,7 @@ WAIT_S_MAX: Final = 5.0
 
 _HASHER: Final = PasswordHasher()  # RFC 9106, section 4, second recommended parameters
 _CHECKS: Final = BoundedSemaphore(CHECKS_AT_ONCE_MAX)
-# Of no password: what an unknown login is checked against, so that it takes as long as a known one.
+# What an unknown login is checked against, so that it takes as long as a known one.
 _NOBODY: Final = _HASHER.hash("nobody has this password")
 
 

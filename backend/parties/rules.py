@@ -6,7 +6,7 @@ from typing import Final
 
 FAILED_LOGINS_FREE: Final = 4  # A person mistypes; a guesser does not stop.
 LOCKOUT_S_MAX: Final = 900  # Longer would hand anybody a switch to turn a user off.
-TOKEN_PREFIX: Final = "pwt_"  # So that a leaked token is found by a search for it.
+API_PREFIX: Final = "pwt_"  # So that a leaked API token is found by a search for it.
 PASSWORD_CHARACTERS_MIN: Final = 12  # NIST SP 800-63B-4, 3.1.1.2, rounded for one factor.
 PASSWORD_CHARACTERS_MAX: Final = 256  # Argon2 reads it all.
 

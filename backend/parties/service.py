@@ -16,7 +16,7 @@ from backend.errors import InvalidError, NotFoundError, RefusedError
 from backend.ids import AccountId, PartyId, TokenId
 from backend.parties import passwords, store
 from backend.parties.errors import NotLoggedInError, RoleError
-from backend.parties.rules import TOKEN_PREFIX, decide_lockout, digest_secret
+from backend.parties.rules import API_PREFIX, decide_lockout, digest_secret
 from backend.parties.types import (
     Account,
     Actor,
@@ -63,7 +63,7 @@ def check_password(credentials: Credentials | None, password: str) -> str | None
 def end_login(
     conn: Conn, credentials: Credentials, password_hash: str | None, now: datetime, life: timedelta
 ) -> OpenedSession | None:
-    """Open a session after a right password; after a wrong one let the account rest, if it is time."""
+    """Open a session after a right password; after a wrong one the account may have to rest."""
     account = credentials.account
     if password_hash is None:
         store.save_lockout(conn, account.id, decide_lockout(credentials.failed_logins, now))
@@ -128,6 +128,24 @@ def add_account(conn: Conn, new: NewAccount) -> Account:
     return store.add_account(conn, new.party_id, new.login, new.role, password_hash)
 
 
+def add_or_reset_operator(conn: Conn, party: str, login: str, password: str) -> Account:
+    """Return an operator's account with this password: a new one, or the one of this login.
+
+    Raises:
+        InvalidError: The password is too short.
+        RefusedError: The login is another role's.
+    """
+    for account in store.list_accounts(conn):
+        if account.login == login:
+            if account.role is not Role.OPERATOR:
+                raise RefusedError("conflict", f"login {login} is a {account.role}'s")
+            store.save_success(conn, account.id, passwords.hash_password(password))
+            return account
+    party_id = _find_or_add_party(conn, party).id
+    new = NewAccount(party_id=party_id, login=login, role=Role.OPERATOR, password=password)
+    return add_account(conn, new)
+
+
 def add_token(
     conn: Conn, actor: Actor, name: str, expires_at: datetime | None, now: datetime
 ) -> tuple[ApiToken, str]:
@@ -176,6 +194,14 @@ def revoke_token(conn: Conn, actor: Actor, token_id: TokenId, now: datetime) -> 
     return token
 
 
+def _find_or_add_party(conn: Conn, name: str) -> Party:
+    """Return the party of this name, registered when there is none."""
+    for party in store.list_parties(conn):
+        if party.name == name:
+            return party
+    return store.add_party(conn, name)
+
+
 def _add_token(
     conn: Conn, account_id: AccountId, name: str, expires_at: datetime | None, now: datetime
 ) -> tuple[ApiToken, str]:
@@ -185,7 +211,7 @@ def _add_token(
         )
     if store.count_tokens(conn, account_id, now) >= TOKENS_MAX:
         raise RefusedError("too_many_tokens", f"an account has at most {TOKENS_MAX}; revoke one")
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    secret = API_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     token = ApiToken(
         id=TokenId(uuid4()),
         account_id=account_id,

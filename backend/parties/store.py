@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final
 
 from psycopg.rows import class_row, dict_row
 
@@ -11,9 +11,6 @@ from backend.ids import AccountId, PartyId, TokenId
 from backend.parties.types import Account, ApiToken, Credentials, Party, Role, Session
 
 ROWS_MAX: Final = 1_000  # A list for people; an installation has tens.
-
-_ACCOUNT: Final[LiteralString] = "id, party_id, login, role, active, created_at"
-_TOKEN: Final[LiteralString] = "id, account_id, name, created_at, expires_at, revoked_at"  # noqa: S105 - columns
 
 
 def add_party(conn: Conn, name: str) -> Party:
@@ -43,9 +40,9 @@ def add_account(
     conn: Conn, party_id: PartyId, login: str, role: Role, password_hash: str | None
 ) -> Account:
     """Store an account."""
-    statement: LiteralString = (
+    statement = (
         "INSERT INTO account (party_id, login, role, password_hash) VALUES (%s, %s, %s, %s)"
-        f" RETURNING {_ACCOUNT}"
+        " RETURNING id, party_id, login, role, active, created_at"
     )
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement, [party_id, login, role, password_hash]).fetchone()
@@ -55,14 +52,16 @@ def add_account(
 
 def list_accounts(conn: Conn) -> Sequence[Account]:
     """Return the accounts that the actor may see, by login."""
-    query: LiteralString = f"SELECT {_ACCOUNT} FROM account ORDER BY login LIMIT %s"
+    query = (
+        "SELECT id, party_id, login, role, active, created_at FROM account ORDER BY login LIMIT %s"
+    )
     with conn.cursor(row_factory=dict_row) as cursor:
         return [_account(row) for row in cursor.execute(query, [ROWS_MAX])]
 
 
 def load_account(conn: Conn, account_id: AccountId) -> Account | None:
     """Return an account, if the actor may see it."""
-    query: LiteralString = f"SELECT {_ACCOUNT} FROM account WHERE id = %s"
+    query = "SELECT id, party_id, login, role, active, created_at FROM account WHERE id = %s"
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query, [account_id]).fetchone()
     return None if row is None else _account(row)
@@ -73,10 +72,11 @@ def save_attempt(conn: Conn, login: str, now: datetime) -> Credentials | None:
 
     Counted before it is checked, so that attempts made at once count each.
     """
-    statement: LiteralString = (
+    statement = (
         "UPDATE account SET failed_logins = least(failed_logins + 1, 1000000)"
         " WHERE login = %s AND active AND (locked_until IS NULL OR locked_until <= %s)"
-        f" RETURNING {_ACCOUNT}, password_hash, failed_logins, locked_until"
+        " RETURNING id, party_id, login, role, active, created_at,"
+        " password_hash, failed_logins, locked_until"
     )
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement, [login, now]).fetchone()
@@ -100,7 +100,10 @@ def save_lockout(conn: Conn, account_id: AccountId, until: datetime | None) -> N
 
 def save_success(conn: Conn, account_id: AccountId, password_hash: str) -> None:
     """Forget the failed logins; keep the password's hash as it is made today."""
-    statement = "UPDATE account SET failed_logins = 0, locked_until = NULL, password_hash = %s WHERE id = %s"
+    statement = (
+        "UPDATE account SET failed_logins = 0, locked_until = NULL, password_hash = %s"
+        " WHERE id = %s"
+    )
     conn.execute(statement, [password_hash, account_id])
 
 
@@ -121,7 +124,8 @@ def add_session(conn: Conn, digest: bytes, session: Session, now: datetime) -> N
 def load_session(conn: Conn, digest: bytes, now: datetime) -> Session | None:
     """Return a session that has not ended, of an account that is active."""
     query = (
-        "SELECT a.id, a.party_id, a.login, a.role, a.active, a.created_at, s.csrf_token, s.expires_at"
+        "SELECT a.id, a.party_id, a.login, a.role, a.active, a.created_at,"
+        " s.csrf_token, s.expires_at"
         " FROM session s JOIN account a ON a.id = s.account_id"
         " WHERE s.token_sha256 = %s AND s.expires_at > %s AND a.active"
     )
@@ -150,7 +154,10 @@ def add_token(conn: Conn, token: ApiToken, digest: bytes) -> None:
 
 def list_tokens(conn: Conn, account_id: AccountId) -> Sequence[ApiToken]:
     """Return an account's tokens, newest first."""
-    query: LiteralString = f"SELECT {_TOKEN} FROM api_token WHERE account_id = %s ORDER BY created_at DESC, id LIMIT %s"
+    query = (
+        "SELECT id, account_id, name, created_at, expires_at, revoked_at FROM api_token"
+        " WHERE account_id = %s ORDER BY created_at DESC, id LIMIT %s"
+    )
     with conn.cursor(row_factory=class_row(ApiToken)) as cursor:
         return cursor.execute(query, [account_id, ROWS_MAX]).fetchall()
 
@@ -170,9 +177,10 @@ def save_revocation(
     conn: Conn, token_id: TokenId, account_id: AccountId, now: datetime
 ) -> ApiToken | None:
     """Revoke a token of the account; one that is revoked already keeps its time."""
-    statement: LiteralString = (
-        "UPDATE api_token SET revoked_at = coalesce(revoked_at, %s) WHERE id = %s AND account_id = %s"
-        f" RETURNING {_TOKEN}"
+    statement = (
+        "UPDATE api_token SET revoked_at = coalesce(revoked_at, %s)"
+        " WHERE id = %s AND account_id = %s"
+        " RETURNING id, account_id, name, created_at, expires_at, revoked_at"
     )
     with conn.cursor(row_factory=class_row(ApiToken)) as cursor:
         return cursor.execute(statement, [now, token_id, account_id]).fetchone()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import psycopg
 from alembic import op
@@ -25,9 +26,7 @@ def upgrade() -> None:
     bind = op.get_bind()
     now = bind.execute(text("SELECT now()")).scalar_one()
     assert isinstance(now, datetime)
-    driver = bind.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    conn: psycopg.Connection[TupleRow] = driver
+    conn = cast("psycopg.Connection[TupleRow]", bind.connection.driver_connection)
     _run(conn, _BEFORE_READINGS)
     layout.create_tables(conn, now.astimezone(UTC))
     _run(conn, _AFTER_READINGS)

@@ -1,0 +1,1 @@
+"""The plant: sites, zones, gateways and how they are enrolled, sensors."""

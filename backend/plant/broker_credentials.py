@@ -1,0 +1,19 @@
+"""A gateway's broker password, derived: the broker's password file and the enrolment agree by it.
+
+It lets a gateway reach the broker, no more: what it sends counts only under its own signature.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Final
+
+SECRET_CHARACTERS_MIN: Final = 16
+_PURPOSE: Final = b"pledgewatch broker password v1\0"
+
+
+def broker_password(secret: str, gateway_id: str) -> str:
+    """Return the password of ``gateway_id``, whose user name is its own id."""
+    assert len(secret) >= SECRET_CHARACTERS_MIN, "the secret is too short"
+    digest = hmac.new(secret.encode(), _PURPOSE + gateway_id.encode(), sha256).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")

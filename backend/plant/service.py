@@ -1,0 +1,136 @@
+"""Registering sites, zones and gateways, and the enrolment of a gateway's key."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from backend.db import Conn
+from backend.errors import ForbiddenError, NotFoundError
+from backend.ids import GatewayId, SiteId
+from backend.keys import verify_key
+from backend.parties.types import Actor, Role
+from backend.plant import store
+from backend.plant.errors import AlreadyEnrolledError, BadCodeError
+from backend.plant.rules import (
+    CODE_ALPHABET,
+    CODE_CHARACTERS,
+    check_polygon,
+    digest_code,
+    format_code,
+)
+from backend.plant.types import EnrolmentCode, Gateway, Site, Zone
+from schemas.keys import key_id_of
+
+CODE_HOURS_MAX: Final = 24 * 7  # A visit that is put off by a week is a new visit.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentRequest:
+    """What a gateway proves itself with."""
+
+    code: str
+    gateway_id: GatewayId
+    public_key: bytes
+
+
+def add_site(conn: Conn, actor: Actor, site: Site) -> Site:
+    """Register a site; a logistics party only its own.
+
+    Raises:
+        ForbiddenError: It would be another party's.
+    """
+    if actor.role is Role.LOGISTICS and site.logistics_party != actor.party_id:
+        raise ForbiddenError("a logistics party registers its own sites only")
+    store.add_site(conn, site)
+    return site
+
+
+def add_zone(conn: Conn, zone: Zone) -> Zone:
+    """Add a zone to a site.
+
+    Raises:
+        NotFoundError: There is no such site, or the actor may not know of it.
+        InvalidError: The polygon is none.
+    """
+    _load_site(conn, zone.site_id)
+    check_polygon(zone.polygon_m)
+    store.add_zone(conn, zone)
+    return zone
+
+
+def add_gateway(conn: Conn, gateway_id: GatewayId, site_id: SiteId) -> Gateway:
+    """Register a gateway at a site, yet to be enrolled.
+
+    Raises:
+        NotFoundError: There is no such site, or the actor may not know of it.
+    """
+    _load_site(conn, site_id)
+    store.add_gateway(conn, gateway_id, site_id)
+    return load_gateway(conn, gateway_id)
+
+
+def load_gateway(conn: Conn, gateway_id: GatewayId) -> Gateway:
+    """Return a gateway.
+
+    Raises:
+        NotFoundError: There is none, or the actor may not know of it.
+    """
+    for gateway in store.list_gateways(conn, gateway_id):
+        return gateway
+    raise NotFoundError("gateway", gateway_id)
+
+
+def add_code(
+    conn: Conn, actor: Actor, gateway_id: GatewayId, now: datetime, life: timedelta
+) -> tuple[EnrolmentCode, str]:
+    """Return a new enrolment code; its text is returned this once.
+
+    Raises:
+        NotFoundError: There is no such gateway.
+        AlreadyEnrolledError: It has its key.
+    """
+    if load_gateway(conn, gateway_id).enrolled_at is not None:
+        raise AlreadyEnrolledError(gateway_id)
+    text = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARACTERS))
+    code = EnrolmentCode(
+        code_sha256=digest_code(text),
+        gateway_id=gateway_id,
+        created_by=actor.account_id,
+        expires_at=now + life,
+    )
+    store.add_code(conn, code)
+    return code, format_code(text)
+
+
+def enrol(conn: Conn, request: EnrolmentRequest, now: datetime) -> None:
+    """Give a gateway its key and begin its stream at number 0.
+
+    A code works once. The same code with the same key again, while the code lives, changes
+    nothing and is no error: the first answer may have been lost on its way.
+
+    Raises:
+        InvalidError: The key is none that an honest gateway has.
+        BadCodeError: The code does not fit, was used, or is over.
+        AlreadyEnrolledError: The gateway has its key.
+        KeyInUseError: Another gateway has the key.
+    """
+    verify_key(request.public_key)
+    digest, gateway_id = digest_code(request.code), request.gateway_id
+    if store.is_own_enrolment(conn, digest, gateway_id, request.public_key, now):
+        return
+    if not store.save_code_used(conn, digest, gateway_id, now):
+        # The same request may have been committed while this one waited for it.
+        if store.is_own_enrolment(conn, digest, gateway_id, request.public_key, now):
+            return
+        raise BadCodeError
+    key_id = key_id_of(request.public_key)
+    if not store.save_enrolment(conn, gateway_id, request.public_key, key_id, now):
+        raise AlreadyEnrolledError(gateway_id)
+
+
+def _load_site(conn: Conn, site_id: SiteId) -> Site:
+    site = store.load_site(conn, site_id)
+    if site is None:
+        raise NotFoundError("site", site_id)
+    return site
