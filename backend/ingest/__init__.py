@@ -1,0 +1,1 @@
+"""Envelopes off the broker: verified, chained, accepted once, or refused with a reason."""

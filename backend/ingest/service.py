@@ -1,0 +1,287 @@
+"""A batch of messages judged against the committed streams, in the caller's transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from nacl.signing import VerifyKey
+
+from backend.db import Conn
+from backend.ids import ChannelId, GatewayId
+from backend.ingest import store
+from backend.ingest.rules.chain import Chain
+from backend.ingest.rules.columns import batch_of
+from backend.ingest.rules.examine import examine, refuse
+from backend.ingest.store import ChannelName
+from backend.ingest.types import (
+    Accepted,
+    Evidence,
+    Examined,
+    Fork,
+    Message,
+    Outcome,
+    Reason,
+    Refused,
+    StreamFault,
+    StreamHead,
+    Verdict,
+)
+from backend.keys import verify, verify_key
+from backend.telemetry.types import ChannelRef, Int32s
+from schemas.cose import Sign1
+from schemas.quantities import Quantity
+from schemas.receipt import Receipt
+
+SENSORS_PER_GATEWAY_MAX: Final = 4_096  # Rows of its sensor tables, ever: names are for good.
+# Verdicts that rest on a key, which may have been exchanged since it was remembered.
+_OF_KEY: Final = (Reason.UNKNOWN_GATEWAY, Reason.WRONG_KEY, Reason.BAD_SIGNATURE)
+
+SensorTable = tuple[tuple[str, Quantity | None], ...]
+
+
+class Book:
+    """What a worker remembers between batches: gateways' keys, channel ids.
+
+    Only what is committed is kept: ``settle`` after the commit, ``forget`` after a rollback.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[GatewayId, tuple[bytes, VerifyKey]] = {}
+        self._channels: dict[ChannelName, ChannelId] = {}
+        self._tables: dict[tuple[GatewayId, SensorTable], Int32s] = {}
+        self._pending: dict[ChannelName, ChannelId] = {}
+
+    def learn_keys(self, heads: Iterable[StreamHead]) -> None:
+        """Remember the keys of streams just read."""
+        for head in heads:
+            known = self._keys.get(head.gateway)
+            if known is None or known[0] != head.key_id:
+                self._keys[head.gateway] = head.key_id, verify_key(head.public_key)
+
+    def forget_keys(self, gateways: Iterable[GatewayId]) -> None:
+        """Forget gateways that are not enrolled any more."""
+        for gateway in gateways:
+            self._keys.pop(gateway, None)
+
+    def verify(self, gateway: GatewayId, message: Sign1) -> Reason | None:
+        """Return why a signature does not hold under the remembered keys, or None."""
+        known = self._keys.get(gateway)
+        if known is None:
+            return Reason.UNKNOWN_GATEWAY
+        if known[0] != message.key_id:
+            return Reason.WRONG_KEY
+        good = verify(known[1], message.signature, message.signed_bytes)
+        return None if good else Reason.BAD_SIGNATURE
+
+    def channel(self, name: ChannelName) -> ChannelId | None:
+        """Return a channel's id, when known."""
+        return self._channels.get(name) or self._pending.get(name)
+
+    def learn_channels(self, channels: Mapping[ChannelName, ChannelId]) -> None:
+        """Remember channels read in a transaction that is not committed yet."""
+        self._pending.update(channels)
+
+    def channels_of(self, gateway: GatewayId) -> int:
+        """Return how many channels of a gateway are known."""
+        return sum(name[0] == gateway for name in {**self._channels, **self._pending})
+
+    def table(self, gateway: GatewayId, sensors: SensorTable) -> Int32s:
+        """Return the channel ids of an envelope's sensor rows, all of which are known."""
+        found = self._tables.get((gateway, sensors))
+        if found is not None:
+            return found
+        ids = [self.channel((gateway, sensor, quantity)) for sensor, quantity in sensors]
+        assert None not in ids, "channels are learnt before they are used"
+        table = np.array(ids, dtype=np.int32)
+        if not self._pending:
+            self._tables[gateway, sensors] = table
+        return table
+
+    def settle(self) -> None:
+        """Keep what was learnt: the transaction has committed."""
+        self._channels.update(self._pending)
+        self._pending.clear()
+        if len(self._tables) > SENSORS_PER_GATEWAY_MAX:
+            self._tables.clear()  # A gateway may change its table in every envelope.
+
+    def forget(self) -> None:
+        """Drop what was learnt: the transaction was rolled back."""
+        self._pending.clear()
+
+
+def examine_all(messages: Sequence[Message], book: Book) -> list[Examined | Refused]:
+    """Return each message decoded and verified by the remembered keys; touches no database."""
+    return [examine(message, book.verify) for message in messages]
+
+
+def accept(
+    conn: Conn, examined: Sequence[Examined | Refused], now: datetime, book: Book
+) -> Outcome:
+    """Return the verdict on each message and what the accepted ones hold.
+
+    Locks the streams, moves them on and keeps the evidence of what was refused; the readings
+    are the caller's to append, in the same transaction.
+
+    Args:
+        conn: in the worker's transaction.
+        examined: in the order of arrival.
+        now: the backend's time.
+        book: what is remembered between batches.
+    """
+    gateways = {gateway for gateway in map(_claimed, examined) if gateway is not None}
+    before = store.lock_heads(conn, gateways) if gateways else {}
+    book.learn_keys(before.values())
+    book.forget_keys(gateways - before.keys())
+    examined = [_again(each, before, book) for each in examined]
+    chain = Chain(heads=dict(before), held=store.fetch_held(conn, _numbers_held(examined, before)))
+    verdicts: list[Verdict] = []
+    crowded = _learn_channels(conn, examined, book)
+    for each in examined:
+        if isinstance(each, Examined) and each.gateway in crowded:
+            detail = f"more than {SENSORS_PER_GATEWAY_MAX} sensor rows over all time"
+            each = refuse(each.message, Reason.TOO_MANY_SENSORS, detail, each.sha256)
+        verdicts.append(each if isinstance(each, Refused) else chain.judge(each))
+    changed = [head for gateway, head in chain.heads.items() if head != before[gateway]]
+    if changed:
+        store.save_heads(conn, changed)
+    accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+    tables = [book.table(a.examined.gateway, a.examined.envelope.sensors) for a in accepted]
+    return Outcome(
+        verdicts=tuple(verdicts),
+        batch=batch_of(accepted, tables, _refs(accepted, tables)),
+        heads=chain.heads,
+        faults=tuple(_faults(before, chain.heads, verdicts, now)),
+        evidence_dropped=store.add_evidence(conn, _evidence(verdicts), now),
+    )
+
+
+def receipt_of(head: StreamHead, now_unix_us: int) -> Receipt:
+    """Return the receipt of a committed stream."""
+    return Receipt(
+        gateway=head.gateway,
+        number=head.number,
+        sha256=head.sha256,
+        readings=head.readings,
+        state=head.state,
+        issued_unix_us=now_unix_us,
+    )
+
+
+def _claimed(each: Examined | Refused) -> GatewayId | None:
+    if isinstance(each, Examined):
+        return each.gateway
+    gateway = each.evidence.gateway
+    return None if gateway is None else GatewayId(gateway)
+
+
+def _again(
+    each: Examined | Refused, heads: Mapping[GatewayId, StreamHead], book: Book
+) -> Examined | Refused:
+    """Examine again what was examined under a key that is not the enrolled one any more."""
+    if isinstance(each, Examined):
+        head = heads.get(each.gateway)
+        stale = head is None or head.key_id != each.key_id
+    else:
+        stale = each.evidence.reason in _OF_KEY
+    if not stale:
+        return each
+    message = each.message if isinstance(each, Examined) else each.evidence.message
+    return examine(message, book.verify)
+
+
+def _numbers_held(
+    examined: Sequence[Examined | Refused], heads: Mapping[GatewayId, StreamHead]
+) -> set[tuple[GatewayId, bytes, int]]:
+    return {
+        (each.gateway, each.key_id, each.envelope.number)
+        for each in examined
+        if isinstance(each, Examined) and each.envelope.number <= heads[each.gateway].number
+    }
+
+
+def _learn_channels(
+    conn: Conn, examined: Sequence[Examined | Refused], book: Book
+) -> set[GatewayId]:
+    """Know the id of every channel in the batch; return the gateways that have too many."""
+    missing: set[ChannelName] = {
+        (each.gateway, sensor, quantity)
+        for each in examined
+        if isinstance(each, Examined)
+        for sensor, quantity in each.envelope.sensors
+        if book.channel((each.gateway, sensor, quantity)) is None
+    }
+    if not missing:
+        return set()
+    gateways = {name[0] for name in missing}
+    book.learn_channels(store.fetch_channels(conn, gateways))
+    missing = {name for name in missing if book.channel(name) is None}
+    crowded = {
+        gateway
+        for gateway in gateways
+        if book.channels_of(gateway) + sum(name[0] == gateway for name in missing)
+        > SENSORS_PER_GATEWAY_MAX
+    }
+    new = {name for name in missing if name[0] not in crowded}
+    if new:
+        store.add_channels(conn, sorted(new, key=str))
+        book.learn_channels(store.fetch_channels(conn, {name[0] for name in new}))
+    return {name[0] for name in missing - new}
+
+
+def _refs(accepted: Sequence[Accepted], tables: Sequence[Int32s]) -> dict[ChannelId, ChannelRef]:
+    refs: dict[ChannelId, ChannelRef] = {}
+    seen: set[int] = set()
+    for verdict, table in zip(accepted, tables, strict=True):
+        if id(table) in seen:
+            continue
+        seen.add(id(table))
+        gateway = verdict.examined.gateway
+        for (sensor, quantity), number in zip(
+            verdict.examined.envelope.sensors, table, strict=True
+        ):
+            refs[ChannelId(int(number))] = ChannelRef(
+                gateway=gateway, sensor=sensor, quantity=quantity
+            )
+    return refs
+
+
+def _faults(
+    before: Mapping[GatewayId, StreamHead],
+    after: Mapping[GatewayId, StreamHead],
+    verdicts: Sequence[Verdict],
+    now: datetime,
+) -> list[StreamFault]:
+    forks = {v.examined.gateway: v.detail for v in verdicts if isinstance(v, Fork)}
+    at_unix_us = int(now.timestamp() * 1_000_000)
+    return [
+        StreamFault(
+            gateway=gateway,
+            fork=forks.get(gateway),
+            clock_flag=head.clock_flag,
+            at_unix_us=at_unix_us,
+            number=head.number,
+        )
+        for gateway, head in after.items()
+        if gateway in forks or head.clock_flag is not before[gateway].clock_flag
+    ]
+
+
+def _evidence(verdicts: Sequence[Verdict]) -> list[Evidence]:
+    evidence: list[Evidence] = []
+    for verdict in verdicts:
+        match verdict:
+            case Refused():
+                evidence.append(verdict.evidence)
+            case Fork(examined, detail):
+                refused = refuse(
+                    examined.message,
+                    Reason.FORK,
+                    detail,
+                    examined.sha256,
+                    examined.envelope.number,
+                )
+                evidence.append(refused.evidence)
+            case _:
+                pass
+    return evidence

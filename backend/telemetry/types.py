@@ -1,0 +1,152 @@
+"""Readings of a batch of envelopes, in columns: numpy from the envelope to COPY and the detectors.
+
+Times are microseconds since 1970. Row order is the order of the envelopes and, within one, as it
+travelled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.ids import ChannelId, GatewayId
+from schemas.envelope import EPC_BYTES_MAX
+from schemas.quantities import EventType, Quantity
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPC_KEY_BYTES: Final = EPC_BYTES_MAX + 1  # One byte of length before it, zeros after it.
+
+Int64s = NDArray[np.int64]
+Int32s = NDArray[np.int32]
+Int16s = NDArray[np.int16]
+Floats = NDArray[np.float64]
+Bytes8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRef:
+    """What a channel's id stands for; quantity None: sightings and events."""
+
+    gateway: GatewayId
+    sensor: str
+    quantity: Quantity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeRow:
+    """An accepted envelope.
+
+    ``made_unix_us`` is when its newest reading was made, by the backend's clock: the arrival
+    less the time that the envelope lay in the outbox.
+    """
+
+    gateway: GatewayId
+    number: int
+    sha256: bytes
+    key_id: bytes
+    base_unix_us: int
+    received_unix_us: int
+    made_unix_us: int
+    readings: int
+    bytes: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalarColumns:
+    """Measured numbers; ``envelope`` indexes the batch's envelopes. All of shape (n,)."""
+
+    at_us: Int64s
+    channel: Int32s
+    envelope: Int32s
+    envelope_number: Int64s
+    value: Floats
+    quality: Int16s
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightingColumns:
+    """RFID reads, of shape (n,); ``epc`` is (n, EPC_KEY_BYTES): length, EPC, zeros."""
+
+    at_us: Int64s
+    channel: Int32s
+    envelope: Int32s
+    envelope_number: Int64s
+    epc: Bytes8
+    antenna: Int16s
+    rssi_cdbm: Int16s
+    count: Int32s
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event; rare, so an object each. ``envelope`` indexes the batch's envelopes."""
+
+    at_us: int
+    channel: ChannelId
+    envelope: int
+    envelope_number: int
+    type: EventType
+    body: Mapping[str, object]
+    image_sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingBatch:
+    """Everything that a batch of accepted envelopes holds."""
+
+    envelopes: tuple[EnvelopeRow, ...]
+    scalars: ScalarColumns
+    sightings: SightingColumns
+    events: tuple[EventRow, ...]
+    channels: Mapping[ChannelId, ChannelRef]
+
+    @property
+    def readings(self) -> int:
+        """How many readings of all kinds there are."""
+        return len(self.scalars) + len(self.sightings) + len(self.events)
+
+    @property
+    def made_us(self) -> Int64s:
+        """``made_unix_us`` of each envelope, to be indexed by an ``envelope`` column."""
+        return np.array([row.made_unix_us for row in self.envelopes], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One span of a channel's readings: how many, least, greatest and last good value."""
+
+    at: datetime
+    count: int
+    value_min: float | None
+    value_max: float | None
+    value_last: float | None
+    quality_worst: int
+
+
+def epc_of(key: bytes) -> bytes:
+    """Return the EPC inside an EPC key; numpy may have cut the zeros at its end."""
+    return key[1:].ljust(key[0], b"\0")[: key[0]]
+
+
+def key_of(epc: bytes) -> bytes:
+    """Return the fixed-width key of an EPC: length, EPC, zeros."""
+    return (bytes([len(epc)]) + epc).ljust(EPC_KEY_BYTES, b"\0")
+
+
+def datetime_of(unix_us: int) -> datetime:
+    """Return a time in microseconds since 1970 as a datetime in UTC, exactly."""
+    return EPOCH + timedelta(microseconds=unix_us)
+
+
+def unix_us_of(at: datetime) -> int:
+    """Return an aware datetime in microseconds since 1970, exactly."""
+    return (at - EPOCH) // timedelta(microseconds=1)
