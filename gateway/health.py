@@ -1,0 +1,113 @@
+"""Decide each sensor's health from when its readings arrived. Pure: the caller brings the time.
+
+A sensor is *late* when one of its channels gave no good reading for ``late_s``, *silent* after
+three times that, *implausible* while its values are outside their bounds, else *up*. Each change
+is reported once, and each state again every ``HEARTBEAT_S``: a backend that hears neither knows
+that nobody watches.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+HEARTBEAT_S: Final = 30.0
+SILENT_FACTOR: Final = 3.0  # Silent after so many times the span after which a sensor is late.
+
+
+class HealthState(StrEnum):
+    """Whether a sensor's readings can be relied on."""
+
+    UP = "up"
+    LATE = "late"
+    SILENT = "silent"
+    IMPLAUSIBLE = "implausible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A sensor to watch; it is up only while every one of its channels speaks."""
+
+    sensor: str
+    late_s: float
+    channels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """What to report of one sensor; ``changed`` tells news from a heartbeat."""
+
+    sensor: str
+    state: HealthState
+    why: str
+    changed: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sensor:
+    watched: Watched
+    began_s: float
+    heard_s: dict[str, float] = field(default_factory=dict[str, float])
+    implausible: set[str] = field(default_factory=set[str])
+    trouble: str = ""  # The driver's last error, until a reading comes.
+    failed: bool = False  # The driver itself has ended: late at once.
+    state: HealthState | None = None
+    reported_s: float = 0.0
+
+
+class HealthMonitor:
+    """The health of all sensors of one gateway."""
+
+    def __init__(self, watched: Iterable[Watched], *, now_s: float) -> None:
+        self._sensors = {w.sensor: _Sensor(watched=w, began_s=now_s) for w in watched}
+
+    @property
+    def states(self) -> Mapping[str, HealthState | None]:
+        """The state last reported of each sensor."""
+        return {name: sensor.state for name, sensor in self._sensors.items()}
+
+    def hear(self, sensor: str, channel: str, *, plausible: bool, now_s: float) -> None:
+        """Note that ``channel`` of ``sensor`` gave a reading, and whether it can be true."""
+        known = self._sensors[sensor]
+        known.heard_s[channel] = now_s
+        known.trouble = ""
+        known.failed = False
+        if plausible:
+            known.implausible.discard(channel)
+        else:
+            known.implausible.add(channel)
+
+    def note_trouble(self, sensor: str, why: str, *, failed: bool = False) -> None:
+        """Note why ``sensor`` gives no readings; with ``failed`` it counts as late at once."""
+        self._sensors[sensor].trouble = why
+        self._sensors[sensor].failed = failed
+
+    def report(self, now_s: float) -> list[HealthReport]:
+        """Return what is to be reported now: changes, and heartbeats that are due."""
+        reports: list[HealthReport] = []
+        for name, sensor in self._sensors.items():
+            state, why = decide_health(sensor, now_s)
+            changed = state is not sensor.state
+            if changed or now_s - sensor.reported_s >= HEARTBEAT_S:
+                reports.append(HealthReport(sensor=name, state=state, why=why, changed=changed))
+                sensor.state = state
+                sensor.reported_s = now_s
+        return reports
+
+
+def decide_health(sensor: _Sensor, now_s: float) -> tuple[HealthState, str]:
+    """Return the state of ``sensor`` and why: the worst of its channels decides."""
+    watched = sensor.watched
+    ages = {c: now_s - sensor.heard_s.get(c, sensor.began_s) for c in watched.channels}
+    channel, age_s = max(ages.items(), key=lambda item: item[1])
+    quiet = f"{channel}: no reading for {age_s:.1f} s"
+    why = f"{quiet}; {sensor.trouble}" if sensor.trouble else quiet
+    if age_s >= SILENT_FACTOR * watched.late_s:
+        return HealthState.SILENT, why
+    if age_s >= watched.late_s or sensor.failed:
+        return HealthState.LATE, why
+    if any(c not in sensor.heard_s for c in watched.channels):
+        return HealthState.LATE, "no reading since the start"
+    if sensor.implausible:
+        return HealthState.IMPLAUSIBLE, f"out of bounds: {', '.join(sorted(sensor.implausible))}"
+    return HealthState.UP, ""

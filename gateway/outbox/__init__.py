@@ -1,0 +1,11 @@
+"""The gateway's durable queue: a journal of readings and the envelopes made of them.
+
+* ``rows``: a reading as one journal row.
+* ``schema``: the file's tables, by version.
+* ``head``: the tiny side file that remembers where the stream stands when the file is lost.
+* ``store``: journal, seal, receipts and bounds on one SQLite connection; synchronous.
+* ``recovery``: opens the file; sets a torn one aside.
+* ``writer``: the one thread that owns the store; the rest of the gateway talks to it.
+
+Invariant: an envelope leaves the file only on a verified receipt (tests/unit/gateway/outbox).
+"""

@@ -1,0 +1,64 @@
+"""The outbox file's tables. A changed meaning is a new version, with its own migration step."""
+
+import sqlite3
+from typing import Final
+
+from gateway.errors import StateError
+
+VERSION: Final = 1
+
+_VERSION_1: Final = (
+    # One row: the stream under the current key. readings_sealed counts those of all sealed
+    # envelopes, sequence_sealed is the last of this file's journal that is among them.
+    # head_known 0: the file was lost, and only the backend's receipt tells where to go on.
+    """CREATE TABLE stream (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        gateway TEXT NOT NULL,
+        key_id BLOB NOT NULL,
+        head_known INTEGER NOT NULL,
+        head_number INTEGER NOT NULL,
+        head_sha256 BLOB NOT NULL,
+        readings_sealed INTEGER NOT NULL,
+        sequence_sealed INTEGER NOT NULL,
+        receipted_number INTEGER NOT NULL,
+        receipted_sha256 BLOB NOT NULL
+    ) STRICT""",
+    # AUTOINCREMENT: a sequence number is never used again, so its last is the count of readings.
+    """CREATE TABLE journal (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        segment INTEGER NOT NULL REFERENCES segments (id),
+        body BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE segments (
+        id INTEGER PRIMARY KEY,
+        boot_id BLOB NOT NULL,
+        offset_us INTEGER NOT NULL,
+        state INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE envelopes (
+        number INTEGER PRIMARY KEY,
+        sha256 BLOB NOT NULL,
+        readings INTEGER NOT NULL,
+        message BLOB NOT NULL
+    ) STRICT""",
+)
+_MIGRATIONS: Final = (_VERSION_1,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to ``VERSION``, in one transaction.
+
+    Raises:
+        StateError: A newer version of this program wrote the file.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise StateError(f"outbox: version is {version}, must be at most {VERSION}: update this")
+    if version == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statements in _MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION:d}")
+    connection.execute("COMMIT")

@@ -1,0 +1,399 @@
+"""Journal, envelopes and receipts on one SQLite file. Synchronous; one thread may own it.
+
+Each method is one transaction: after kill -9 at any instant it has happened wholly or not at all.
+"""
+
+import sqlite3
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from gateway.envelope import Link, SealLimits, build_envelope, count_fitting
+from gateway.outbox.head import Head, HeadFile
+from gateway.outbox.rows import decode_row, encode_row
+from gateway.outbox.schema import migrate
+from gateway.reading import ClockSegment, Reading, Scalar
+from gateway.signing import Signer
+from schemas.envelope import ClockState
+from schemas.receipt import Receipt
+
+BUSY_TIMEOUT_S: Final = 5.0  # The outbox command reads while the daemon writes.
+PAGE_BYTES: Final = 4_096
+WAL_BYTES_MAX: Final = 4 * 1024 * 1024  # Checkpointed when it has grown to half of this.
+RESERVE_SHARE: Final = 0.1  # Kept free of scalars: for sightings, events, and for sealing.
+SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
+SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
+ROW_OVERHEAD_BYTES: Final = 16  # SQLite's header of a small row, rounded up.
+
+
+class ReceiptOutcome(StrEnum):
+    """What a verified receipt did to the outbox."""
+
+    ADVANCED = "advanced"  # Envelopes were deleted.
+    REPEATED = "repeated"  # The same as the last one: the backend holds no more than that.
+    STALE = "stale"  # Older than the last one: delivered late.
+    UNSETTLED = "unsettled"  # The head is unknown and a newer receipt may still come.
+    ADOPTED = "adopted"  # The head was unknown; the stream goes on after this one.
+    FORKED = "forked"  # The backend holds something else under one of our numbers.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEnvelope:
+    """A sealed envelope as it travels."""
+
+    number: int
+    sha256: bytes
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxStats:
+    """Counts of one outbox; ``emitted`` is all readings ever journalled."""
+
+    emitted: int
+    sealed_readings: int
+    sealed_envelopes: int
+    head_number: int
+    head_known: bool
+    receipted_number: int
+    unreceipted: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOutcome:
+    """What one write did: readings that the bound refused, envelopes sealed, readings waiting."""
+
+    refused: Sequence[Reading]
+    sealed: int
+    unsealed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreParts:
+    """What a store needs: its place, its stream and its bounds."""
+
+    path: Path
+    head_file: HeadFile
+    gateway: str
+    signer: Signer
+    limits: SealLimits
+    bytes_max: int
+
+
+class OutboxStore:
+    """The outbox file, open for its one writer."""
+
+    def __init__(self, parts: StoreParts) -> None:
+        """Open the file, made when absent.
+
+        Raises:
+            sqlite3.Error: The file is torn or unreadable (see ``recovery``).
+            StateError: A newer version wrote it.
+        """
+        self._parts = parts
+        wal_bytes_max = min(WAL_BYTES_MAX, parts.bytes_max // 4)
+        self._pages_max = (parts.bytes_max - wal_bytes_max) // PAGE_BYTES
+        self._db = connect(parts.path)
+        try:
+            self._db.execute(f"PRAGMA max_page_count = {self._pages_max:d}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes_max // PAGE_BYTES // 2:d}")
+            self._db.execute(f"PRAGMA journal_size_limit = {wal_bytes_max:d}")
+            migrate(self._db)
+            self._segments: dict[ClockSegment, int] = {
+                ClockSegment(boot_id=boot_id, offset_us=offset_us, state=ClockState(state)): key
+                for key, boot_id, offset_us, state in self._db.execute("SELECT * FROM segments")
+            }
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def check(self) -> None:
+        """Read the whole file and the unsealed readings.
+
+        Raises:
+            sqlite3.DatabaseError: Something in it is torn.
+            ValueError: A journal row is not one of ours.
+        """
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"quick_check: {verdict}")
+        for (body,) in self._db.execute("SELECT body FROM journal"):
+            decode_row(body)
+
+    @property
+    def pages_left(self) -> int:
+        """How many more pages the bound allows; pages freed inside the file count as left."""
+        total = int(self._db.execute("PRAGMA page_count").fetchone()[0])
+        free = int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
+        return self._pages_max - total + free
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the newest reading ever journalled in this file; 0: none."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def stream(self) -> Head | None:
+        """Return the stream's head; None in a new file, or while only a receipt can tell it."""
+        row = self._db.execute(
+            "SELECT key_id, head_number, head_sha256, readings_sealed, receipted_number"
+            " FROM stream WHERE head_known"
+        ).fetchone()
+        if row is None:
+            return None
+        return Head(key_id=row[0], number=row[1], sha256=row[2], readings=row[3], receipted=row[4])
+
+    def key_id(self) -> bytes | None:
+        """Return the id of the key that this file's stream is signed with; None in a new file."""
+        row = self._db.execute("SELECT key_id FROM stream").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def begin_stream(self, head: Head, *, known: bool) -> None:
+        """Start a new file at ``head``; sealing waits for a receipt unless ``known``."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO stream VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                (
+                    self._parts.gateway,
+                    head.key_id,
+                    known,
+                    head.number,
+                    head.sha256,
+                    head.readings,
+                    head.number if known else head.receipted,
+                    head.sha256,
+                ),
+            )
+        if known:
+            self._parts.head_file.save(head)
+
+    def sync_head_file(self) -> None:
+        """Bring the side file up to the sealed head; until then nothing newer may be sent.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        head = self.stream()
+        if head is not None and head != self._parts.head_file.head(head.key_id):
+            self._parts.head_file.save(head)
+
+    def write(
+        self, batches: Iterable[tuple[ClockSegment, Sequence[Reading]]], *, flush: bool
+    ) -> WriteOutcome:
+        """Journal what the bound allows, seal full envelopes; with ``flush`` also small ones.
+
+        All in one transaction, so that it costs one sync.
+
+        Raises:
+            sqlite3.Error: The disk refuses; nothing has happened. The store must be opened anew.
+        """
+        with self._transaction():
+            refused = self._append(batches)
+            sealed = 0
+            head = self.stream()
+            while head is not None and sealed < SEALS_A_WRITE_MAX:
+                unsealed = self._unsealed()
+                if not unsealed or not (flush or unsealed >= self._parts.limits.readings_max):
+                    break
+                head = self._seal(head)
+                sealed += 1
+            return WriteOutcome(refused=refused, sealed=sealed, unsealed=self._unsealed())
+
+    def envelopes_after(self, number: int, limit: int) -> list[StoredEnvelope]:
+        """Return up to ``limit`` envelopes that follow ``number``, in order.
+
+        Not those that the side file does not yet know: they must not be sent.
+        """
+        head = self._parts.head_file.head(self._parts.signer.key_id)
+        rows = self._db.execute(
+            "SELECT number, sha256, message FROM envelopes WHERE number > ? AND number <= ?"
+            " ORDER BY number LIMIT ?",
+            (number, 0 if head is None else head.number, limit),
+        )
+        return [StoredEnvelope(number=n, sha256=h, message=m) for n, h, m in rows]
+
+    def apply_receipt(self, receipt: Receipt, *, settled: bool) -> ReceiptOutcome:
+        """Delete what ``receipt``, already verified, says is committed, and nothing else.
+
+        Args:
+            receipt: What the backend signed.
+            settled: No newer receipt came for so long that none is on its way.
+        """
+        known, head_number, head_sha256, receipted, receipted_sha256 = self._db.execute(
+            "SELECT head_known, head_number, head_sha256, receipted_number, receipted_sha256"
+            " FROM stream"
+        ).fetchone()
+        if not known:
+            if receipt.number < receipted:
+                return ReceiptOutcome.STALE
+            if not settled and (receipt.number, receipt.sha256) != (head_number, head_sha256):
+                return ReceiptOutcome.UNSETTLED
+            return self._adopt(receipt)
+        if receipt.number < receipted:
+            return ReceiptOutcome.STALE
+        if receipt.number == receipted:
+            same = receipt.sha256 == receipted_sha256
+            return ReceiptOutcome.REPEATED if same else ReceiptOutcome.FORKED
+        row = self._db.execute(
+            "SELECT sha256 FROM envelopes WHERE number = ?", (receipt.number,)
+        ).fetchone()
+        if receipt.number > head_number or row is None or row[0] != receipt.sha256:
+            return ReceiptOutcome.FORKED
+        with self._transaction():
+            self._db.execute("DELETE FROM envelopes WHERE number <= ?", (receipt.number,))
+            self._db.execute(
+                "UPDATE stream SET receipted_number = ?, receipted_sha256 = ?",
+                (receipt.number, receipt.sha256),
+            )
+        return ReceiptOutcome.ADVANCED
+
+    def stats(self) -> OutboxStats:
+        """Return the counts of this outbox."""
+        return read_stats(self._db)
+
+    def _adopt(self, receipt: Receipt) -> ReceiptOutcome:
+        """Go on after what the backend holds: what lay between was in the file that is lost."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE stream SET head_known = 1, head_number = ?, head_sha256 = ?,"
+                " readings_sealed = ?, receipted_number = ?, receipted_sha256 = ?",
+                (
+                    receipt.number,
+                    receipt.sha256,
+                    receipt.readings,
+                    receipt.number,
+                    receipt.sha256,
+                ),
+            )
+        return ReceiptOutcome.ADOPTED
+
+    def _append(
+        self, batches: Iterable[tuple[ClockSegment, Sequence[Reading]]]
+    ) -> Sequence[Reading]:
+        refused: list[Reading] = []
+        reserve_bytes = int(self._pages_max * RESERVE_SHARE) * PAGE_BYTES
+        floor_bytes = min(SEAL_BYTES, reserve_bytes // 2)
+        left_bytes = self.pages_left * PAGE_BYTES
+        rows: list[tuple[int, bytes]] = []
+        for segment, readings in batches:
+            key = self._segment_key(segment)
+            for reading in readings:
+                if left_bytes <= (reserve_bytes if isinstance(reading, Scalar) else floor_bytes):
+                    refused.append(reading)
+                    continue
+                row = encode_row(reading)
+                left_bytes -= len(row) + ROW_OVERHEAD_BYTES
+                rows.append((key, row))
+        self._db.executemany("INSERT INTO journal (segment, body) VALUES (?, ?)", rows)
+        return refused
+
+    def _seal(self, head: Head) -> Head:
+        rows = self._db.execute(
+            "SELECT sequence, segment, body FROM journal ORDER BY sequence LIMIT ?",
+            (self._parts.limits.readings_max,),
+        ).fetchall()
+        segment_key = rows[0][1]
+        alike = takewhile(lambda row: row[1] == segment_key, rows)
+        readings = [decode_row(body) for _, _, body in alike]
+        del readings[count_fitting(readings, self._parts.limits) :]
+        segment = next(s for s, key in self._segments.items() if key == segment_key)
+        link = Link(
+            number=head.number + 1, previous_sha256=head.sha256, readings_before=head.readings
+        )
+        envelope = build_envelope(self._parts.gateway, link, segment, readings)
+        message = self._parts.signer.sign_envelope(envelope)
+        digest = sha256(message).digest()
+        self._db.execute(
+            "INSERT INTO envelopes VALUES (?, ?, ?, ?)",
+            (link.number, digest, len(readings), message),
+        )
+        last_sequence = rows[len(readings) - 1][0]
+        self._db.execute("DELETE FROM journal WHERE sequence <= ?", (last_sequence,))
+        self._db.execute(
+            "UPDATE stream SET head_number = ?, head_sha256 = ?,"
+            " readings_sealed = readings_sealed + ?, sequence_sealed = ?",
+            (link.number, digest, len(readings), last_sequence),
+        )
+        return replace(
+            head, number=link.number, sha256=digest, readings=head.readings + len(readings)
+        )
+
+    def _unsealed(self) -> int:
+        sealed = self._db.execute("SELECT sequence_sealed FROM stream").fetchone()[0]
+        return self.last_sequence - int(sealed)
+
+    def _segment_key(self, segment: ClockSegment) -> int:
+        key = self._segments.get(segment)
+        if key is None:
+            key = max(self._segments.values(), default=0) + 1
+            self._db.execute(
+                "INSERT INTO segments VALUES (?, ?, ?, ?)",
+                (key, segment.boot_id, segment.offset_us, int(segment.state)),
+            )
+            self._segments[segment] = key
+        return key
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to the outbox file, durable at each commit."""
+    db = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
+    )
+    try:
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES:d}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def read_stats(db: sqlite3.Connection) -> OutboxStats:
+    """Return the counts of the outbox that ``db`` is connected to.
+
+    Raises:
+        sqlite3.Error: The file holds no outbox.
+    """
+    db.execute("BEGIN")
+    row = db.execute(
+        "SELECT head_known, head_number, readings_sealed, sequence_sealed, receipted_number,"
+        " (SELECT COUNT(*) FROM envelopes),"
+        " COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0) FROM stream"
+    ).fetchone()
+    pages = int(db.execute("PRAGMA page_count").fetchone()[0])
+    db.execute("COMMIT")
+    if row is None:
+        row = (0, 0, 0, 0, 0, 0, 0)
+    known, head_number, sealed, sequence_sealed, receipted, unreceipted, sequence = row
+    return OutboxStats(
+        emitted=sealed + sequence - sequence_sealed,
+        sealed_readings=sealed,
+        sealed_envelopes=head_number,
+        head_number=head_number,
+        head_known=bool(known),
+        receipted_number=receipted,
+        unreceipted=unreceipted,
+        bytes=pages * PAGE_BYTES,
+    )

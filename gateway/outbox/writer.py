@@ -1,0 +1,308 @@
+"""The one thread that owns the outbox's file; the event loop hands readings over and never waits.
+
+Readings are journalled in groups: at once on a quiet gateway, else every ``COMMIT_EVERY_S``, so
+that one sync of the disk serves many. A disk that is slow or full delays the thread, not the
+drivers; the buffer between is bounded, and what it cannot take is counted into a signed record.
+"""
+
+import sqlite3
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+import cbor2
+import structlog
+
+from gateway.clock import SystemClock
+from gateway.errors import StateError, UnavailableError
+from gateway.outbox.recovery import Quarantine, is_torn, open_store
+from gateway.outbox.store import OutboxStats, OutboxStore, StoreParts
+from gateway.reading import GATEWAY_SENSOR, ClockSegment, EventReading, Reading, Scalar
+from schemas.bodies import encode_body
+from schemas.quantities import EventType
+
+COMMIT_EVERY_S: Final = 0.04  # The most that group commit adds to a reading's way.
+READINGS_A_WRITE_MAX: Final = 4_096  # Bounds one transaction: well under a second on an SD card.
+SCALARS_BUFFERED_MAX: Final = 50_000  # About 10 MB, 5 s at 10,000 readings/s.
+READINGS_BUFFERED_MAX: Final = 60_000  # The rest is for sightings and events.
+DROPS_REPORT_EVERY_S: Final = 10.0
+RETRY_EVERY_S: Final = 1.0  # A disk that was full may have room again.
+CLOSE_S_MAX: Final = 10.0  # A service manager kills after 90 s.
+CLOSE_WRITES_MAX: Final = 64  # All that the buffer can hold, and some.
+
+T = TypeVar("T")
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Readings of one clock segment; ``urgent`` ones are news and are sealed at once."""
+
+    segment: ClockSegment
+    readings: Sequence[Reading]
+    urgent: bool
+
+
+class Outbox:
+    """The durable queue, as the event loop sees it."""
+
+    def __init__(
+        self,
+        parts: StoreParts,
+        clock: SystemClock,
+        *,
+        age_s: float,
+        notify: Callable[[], None],
+    ) -> None:
+        """Open the file and start the thread; ``notify`` is called in it after each seal.
+
+        Raises:
+            StateError: The state folder cannot be used.
+        """
+        self._parts = parts
+        self._clock = clock
+        self._age_s = age_s
+        self._notify = notify
+        self._condition = threading.Condition()
+        self._pending: deque[Batch] = deque()
+        self._commands: deque[Callable[[OutboxStore], None]] = deque()
+        self._buffered = 0
+        self._drops: Counter[str] = Counter()
+        self._quarantines: list[Quarantine] = []
+        self._segment: ClockSegment | None = None
+        self._closing = False
+        self._failing = False
+        self._head_behind = False
+        self._unsure: tuple[Sequence[Batch], int] | None = None  # Of a write that failed.
+        self._committed_s = self._drops_reported_s = clock.monotonic_s() - DROPS_REPORT_EVERY_S
+        self._unsealed_since_s: float | None = self._committed_s
+        self._store = self._open()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, batch: Batch) -> None:
+        """Hand ``batch`` over to be journalled; never blocks."""
+        with self._condition:
+            self._segment = batch.segment
+            room = SCALARS_BUFFERED_MAX - self._buffered
+            readings = batch.readings
+            if len(readings) > room:
+                hard_room = READINGS_BUFFERED_MAX - self._buffered
+                kept = [r for r in readings if not isinstance(r, Scalar)][: max(hard_room, 0)]
+                self._drops["buffer_full"] += len(readings) - len(kept)
+                readings = kept
+            if readings:
+                self._pending.append(
+                    Batch(segment=batch.segment, readings=readings, urgent=batch.urgent)
+                )
+                self._buffered += len(readings)
+            self._condition.notify()
+
+    def run(self, command: Callable[[OutboxStore], T]) -> "Future[T]":
+        """Run ``command`` on the store, between two writes; the future fails when the disk does.
+
+        The future's exception is an ``UnavailableError``: try again later.
+        """
+        future: Future[T] = Future()
+
+        def execute(store: OutboxStore) -> None:
+            try:
+                result = command(store)
+            except (sqlite3.Error, OSError) as error:
+                future.set_exception(UnavailableError(f"outbox: {error}"))
+                raise
+            future.set_result(result)
+
+        with self._condition:
+            if self._closing:
+                future.set_exception(UnavailableError("outbox: closed"))
+            else:
+                self._commands.append(execute)
+                self._condition.notify()
+        return future
+
+    def stats(self) -> "Future[OutboxStats]":
+        """Return the outbox's counts, once the thread gets to it."""
+        return self.run(OutboxStore.stats)
+
+    def close(self) -> None:
+        """Journal and seal what was handed over, and close the file."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._thread.join(CLOSE_S_MAX)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs; a daemon without it must end and be started again."""
+        return self._thread.is_alive()
+
+    def _open(self, torn: Exception | None = None) -> OutboxStore:
+        store, quarantine = open_store(self._parts, now_unix_us=self._clock.unix_us(), torn=torn)
+        if quarantine is not None:
+            self._quarantines.append(quarantine)
+        return store
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._wait()
+                self._serve()
+            except (sqlite3.Error, OSError, ValueError) as error:
+                self._recover(error)
+        self._drain()
+        self._store.close()
+
+    def _wait(self) -> None:
+        with self._condition:
+            while not self._closing and not self._commands:
+                delay_s = self._delay_s()
+                if delay_s is not None and delay_s <= 0:
+                    return
+                self._condition.wait(delay_s)
+
+    def _delay_s(self) -> float | None:
+        """Return after how long the next write is due; None: when something comes."""
+        now_s = self._clock.monotonic_s()
+        due: list[float] = []
+        if self._pending:
+            due.append(self._committed_s + COMMIT_EVERY_S)
+        if self._unsealed_since_s is not None:
+            due.append(self._unsealed_since_s + self._age_s)
+        if (self._drops or self._quarantines) and self._segment is not None:
+            due.append(self._drops_reported_s + DROPS_REPORT_EVERY_S)
+        if self._head_behind:
+            due.append(self._committed_s + RETRY_EVERY_S)
+        return min(due) - now_s if due else None
+
+    def _serve(self) -> None:
+        while self._commands:
+            self._commands.popleft()(self._store)
+        delay_s = self._delay_s()
+        if delay_s is not None and delay_s <= 0:
+            self._write()
+
+    def _write(self, *, flush: bool = False) -> int:
+        """Journal and seal once; return how many readings no envelope holds yet."""
+        self._report_losses()
+        batches = self._take()
+        now_s = self._clock.monotonic_s()
+        aged = self._unsealed_since_s is not None and now_s - self._unsealed_since_s >= self._age_s
+        before = self._store.last_sequence
+        try:
+            outcome = self._store.write(
+                [(b.segment, b.readings) for b in batches],
+                flush=flush or aged or any(b.urgent for b in batches),
+            )
+        except (sqlite3.Error, OSError):
+            self._unsure = (batches, before)
+            raise
+        self._committed_s = now_s
+        self._count_refused(outcome.refused)
+        if not outcome.unsealed:
+            self._unsealed_since_s = None
+        elif outcome.sealed or self._unsealed_since_s is None or aged:
+            self._unsealed_since_s = now_s
+        if self._failing:
+            self._failing = False
+            _log.info("outbox_writable")
+        if outcome.sealed or self._head_behind:
+            self._head_behind = True  # Until the side file knows, nothing newer may be sent.
+            self._store.sync_head_file()
+            self._head_behind = False
+            self._notify()
+        return outcome.unsealed
+
+    def _take(self) -> list[Batch]:
+        batches: list[Batch] = []
+        count = 0
+        with self._condition:
+            while self._pending and count < READINGS_A_WRITE_MAX:
+                batch = self._pending.popleft()
+                count += len(batch.readings)
+                batches.append(batch)
+            self._buffered -= count
+        return batches
+
+    def _count_refused(self, refused: Sequence[Reading]) -> None:
+        """Count readings that the full file refused, those that a refused record counted too."""
+        with self._condition:
+            for reading in refused:
+                if isinstance(reading, EventReading) and (
+                    reading.type is EventType.READINGS_DROPPED
+                ):
+                    body = cast("dict[str, Any]", cbor2.loads(reading.body))
+                    self._drops[body["why"]] += body["count"]
+                else:
+                    self._drops["outbox_full"] += 1
+
+    def _recover(self, error: Exception) -> None:
+        """Wait a little, open the file anew, and keep the readings of the write that failed."""
+        if not self._failing:
+            self._failing = True
+            _log.error("outbox_unwritable", error=str(error), torn=is_torn(error))
+        with self._condition:
+            self._condition.wait_for(lambda: self._closing, RETRY_EVERY_S)
+        try:
+            self._store.close()
+            self._store = self._open(error if is_torn(error) else None)
+        except (sqlite3.Error, OSError, StateError, ValueError) as again:
+            _log.warning("outbox_reopen_failed", error=str(again))
+            return
+        if self._unsure is not None:
+            batches, before = self._unsure
+            self._unsure = None
+            # All or nothing: a commit that failed after reaching the disk shows in the sequence.
+            if self._store.last_sequence <= before:
+                with self._condition:
+                    self._pending.extendleft(reversed(batches))
+                    self._buffered += sum(len(b.readings) for b in batches)
+
+    def _report_losses(self) -> None:
+        """Queue a record of what was dropped or set aside, at most every so often."""
+        now_s = self._clock.monotonic_s()
+        with self._condition:
+            if self._segment is None or not (self._drops or self._quarantines):
+                return
+            if now_s - self._drops_reported_s < DROPS_REPORT_EVERY_S:
+                return
+            self._drops_reported_s = now_s
+            events = [
+                self._event(EventType.READINGS_DROPPED, {"count": count, "why": why})
+                for why, count in self._drops.items()
+            ] + [
+                self._event(
+                    EventType.OUTBOX_QUARANTINED, {"file": q.file.name, "why": q.why[:200]}
+                )
+                for q in self._quarantines
+            ]
+            for why, count in self._drops.items():
+                _log.warning("readings_dropped", why=why, count=count)
+            self._drops.clear()
+            self._quarantines.clear()
+            self._pending.append(Batch(segment=self._segment, readings=events, urgent=True))
+            self._buffered += len(events)
+
+    def _event(self, kind: EventType, body: dict[str, object]) -> EventReading:
+        return EventReading(
+            sensor=GATEWAY_SENSOR,
+            time_unix_us=self._clock.unix_us(),
+            type=kind,
+            body=encode_body(body),
+        )
+
+    def _drain(self) -> None:
+        for _ in range(CLOSE_WRITES_MAX):
+            try:
+                while self._commands:
+                    self._commands.popleft()(self._store)
+                left = self._write(flush=True)
+                head_known = self._store.stream() is not None
+            except (sqlite3.Error, OSError, ValueError) as error:
+                _log.error("outbox_close_failed", error=str(error), readings_lost=self._buffered)
+                return
+            if not self._pending and (not left or not head_known):
+                return

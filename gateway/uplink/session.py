@@ -1,0 +1,241 @@
+"""The MQTT side of the uplink: connect, send, listen for receipts, connect again.
+
+The broker is trusted with nothing. It may forget what it acknowledged, forge, replay, or hang:
+only a receipt under the pinned key lets the outbox delete.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import aiomqtt
+import structlog
+
+from gateway.clock import SystemClock
+from gateway.errors import UnavailableError, UntrustedError
+from gateway.outbox.store import OutboxStore, ReceiptOutcome, StoredEnvelope
+from gateway.outbox.writer import Outbox
+from gateway.signing import ReceiptVerifier
+from gateway.uplink.receipts import SendWindow
+from schemas.receipt import RECEIPT_BYTES_MAX, Receipt, StreamState
+from schemas.topics import receipt_topic, status_topic, up_topic
+
+RECONNECT_S_MIN: Final = 0.5
+RECONNECT_S_MAX: Final = 60.0
+SESSION_GOOD_S: Final = 10.0  # A session shorter than this does not reset the back-off.
+CALL_S_MAX: Final = 10.0  # Each call to the broker: connect, subscribe, PUBACK.
+FETCH_MAX: Final = 16  # Envelopes in memory at once, besides those in flight.
+RECEIPTS_QUEUED_MAX: Final = 256  # Each names all before it: losing some loses nothing.
+SETTLE_FACTOR: Final = 2.0  # Receipt time-outs without a newer receipt: none is on its way.
+FAREWELL_S: Final = 1.0
+ONLINE: Final = b'{"state":"online"}'  # As schemas/asyncapi.yaml says.
+OFFLINE: Final = b'{"state":"offline"}'
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """How to reach the broker."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    tls: aiomqtt.TLSParameters | None
+    keepalive_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkParts:
+    """What an uplink works with."""
+
+    gateway: str
+    broker: Broker
+    outbox: Outbox
+    verifier: ReceiptVerifier
+    clock: SystemClock
+    random: Random
+    alarm: Callable[[str], None]  # Told once when the stream has to stop, with the reason.
+
+
+class Uplink:
+    """Sends what the outbox holds, for as long as it runs."""
+
+    def __init__(self, parts: UplinkParts, *, window: int, receipt_timeout_s: float) -> None:
+        self._parts = parts
+        self._window = SendWindow(window=window, receipt_timeout_s=receipt_timeout_s)
+        self._settle_s = receipt_timeout_s * SETTLE_FACTOR
+        self._wake = asyncio.Event()
+        self._publishing = 0
+        self._stopped = ""  # Why nothing may be sent; empty: it may.
+        self._unsettled: tuple[Receipt, float] | None = None
+        self.forged = 0  # Receipts that were none of the backend's.
+
+    def wake(self) -> None:
+        """Tell the sender that the outbox holds something new; call it in the event loop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep a session with the broker, for ever."""
+        attempt = 0
+        reachable = True
+        while True:
+            began_s = self._parts.clock.monotonic_s()
+            try:
+                await self._hold_session()
+            except* (aiomqtt.MqttError, UnavailableError, OSError, TimeoutError) as group:
+                if reachable:
+                    _log.warning("uplink_lost", error=str(group.exceptions[0]))
+                reachable = False
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # The client's farewell may have swallowed it.
+            if self._parts.clock.monotonic_s() - began_s >= SESSION_GOOD_S:
+                attempt = 0
+                reachable = True
+            # Full jitter: a thousand gateways must not come back in step.
+            ceiling_s = min(RECONNECT_S_MIN * 2**attempt, RECONNECT_S_MAX)
+            attempt = min(attempt + 1, 16)
+            await asyncio.sleep(self._parts.random.uniform(0, ceiling_s))
+
+    async def _hold_session(self) -> None:
+        parts = self._parts
+        broker = parts.broker
+        status = status_topic(parts.gateway)
+        async with aiomqtt.Client(
+            broker.host,
+            broker.port,
+            identifier=f"pw-{parts.gateway}",
+            username=broker.username,
+            password=broker.password,
+            tls_params=broker.tls,
+            keepalive=broker.keepalive_s,
+            timeout=CALL_S_MAX,
+            will=aiomqtt.Will(status, OFFLINE, qos=1, retain=True),
+            max_queued_incoming_messages=RECEIPTS_QUEUED_MAX,
+            max_inflight_messages=self._window.window,
+        ) as client:
+            await self._begin()
+            await client.subscribe(receipt_topic(parts.gateway), qos=1)
+            await client.publish(status, ONLINE, qos=1, retain=True)
+            _log.info("uplink_open", host=broker.host, port=broker.port)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._listen(client))
+                    tasks.create_task(self._send(client, tasks))
+            except asyncio.CancelledError:
+                async with asyncio.timeout(FAREWELL_S):
+                    await client.publish(status, OFFLINE, qos=1, retain=True)
+                raise
+
+    async def _begin(self) -> None:
+        self._publishing = 0
+        self._unsettled = None
+        head = await asyncio.wrap_future(self._parts.outbox.run(OutboxStore.stream))
+        receipted = 0 if head is None else head.receipted
+        self._window.begin(receipted, self._parts.clock.monotonic_s())
+
+    async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            self._wake.clear()
+            now_s = self._parts.clock.monotonic_s()
+            await self._settle(now_s)
+            if self._window.check_silence(now_s):
+                _log.info("uplink_resends", after_number=self._window.receipted)
+            envelopes = await self._fetch()
+            for envelope in envelopes:
+                self._window.note_sent(envelope.number, now_s)
+                self._publishing += 1
+                tasks.create_task(self._publish(client, envelope))
+            if not envelopes:
+                await self._wait()
+
+    async def _fetch(self) -> list[StoredEnvelope]:
+        # What the broker has not even acknowledged still is on its way: never more than a window.
+        room = min(self._window.room, self._window.window - self._publishing, FETCH_MAX)
+        if self._stopped or room <= 0:
+            return []
+        after = self._window.sent
+        return await asyncio.wrap_future(
+            self._parts.outbox.run(lambda store: store.envelopes_after(after, room))
+        )
+
+    async def _publish(self, client: aiomqtt.Client, envelope: StoredEnvelope) -> None:
+        await client.publish(up_topic(self._parts.gateway), envelope.message, qos=1)
+        self._publishing -= 1
+        if self._publishing == self._window.window - 1:
+            self._wake.set()  # It had been full.
+
+    async def _wait(self) -> None:
+        now_s = self._parts.clock.monotonic_s()
+        waits = [self._window.wait_s(now_s) if not self._stopped else None]
+        if self._unsettled is not None:
+            waits.append(max(self._unsettled[1] + self._settle_s - now_s, 0.0))
+        wait_s = min((w for w in waits if w is not None), default=None)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            payload = message.payload
+            if len(payload) > RECEIPT_BYTES_MAX:
+                self._count_forged(f"receipt: {len(payload)} bytes, at most {RECEIPT_BYTES_MAX}")
+                continue
+            try:
+                receipt = self._parts.verifier.verify(bytes(payload))
+            except UntrustedError as error:
+                self._count_forged(str(error))
+                continue
+            await self._apply(receipt, settled=False)
+
+    async def _settle(self, now_s: float) -> None:
+        if self._unsettled is not None and now_s - self._unsettled[1] >= self._settle_s:
+            receipt = self._unsettled[0]
+            self._unsettled = None
+            await self._apply(receipt, settled=True)
+
+    async def _apply(self, receipt: Receipt, *, settled: bool) -> None:
+        outcome = await asyncio.wrap_future(
+            self._parts.outbox.run(lambda store: store.apply_receipt(receipt, settled=settled))
+        )
+        now_s = self._parts.clock.monotonic_s()
+        match outcome:
+            case ReceiptOutcome.ADVANCED | ReceiptOutcome.REPEATED:
+                self._window.note_receipt(receipt.number, now_s)
+                self._note_state(receipt)
+            case ReceiptOutcome.ADOPTED:
+                _log.warning("stream_head_adopted", number=receipt.number)
+                self._window.begin(receipt.number, now_s)
+                self._note_state(receipt)
+            case ReceiptOutcome.UNSETTLED:
+                if self._unsettled is None or receipt.number >= self._unsettled[0].number:
+                    self._unsettled = (receipt, now_s)
+            case ReceiptOutcome.FORKED:
+                self._stop(f"fork: the backend holds another envelope {receipt.number}")
+            case ReceiptOutcome.STALE:
+                return
+        self._wake.set()
+
+    def _note_state(self, receipt: Receipt) -> None:
+        if receipt.state is StreamState.STOPPED:
+            self._stop(f"the backend stopped the stream after envelope {receipt.number}")
+        elif self._stopped:
+            self._stopped = ""
+            _log.warning("uplink_resumed", number=receipt.number)
+
+    def _stop(self, why: str) -> None:
+        if not self._stopped:
+            self._stopped = why
+            _log.error("uplink_stopped", why=why, remedy="re-enrol this gateway with a new key")
+            self._parts.alarm(why)
+
+    def _count_forged(self, why: str) -> None:
+        self.forged += 1
+        if self.forged.bit_count() == 1:  # The 1st, 2nd, 4th, 8th ...: a flood must not fill logs.
+            _log.warning("receipt_refused", why=why, count=self.forged)
