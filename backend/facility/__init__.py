@@ -1,0 +1,1 @@
+"""Lines of credit: exposure, lines with hysteresis, locks, drawdowns and repayments."""

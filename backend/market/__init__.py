@@ -1,0 +1,1 @@
+"""Instruments and their prices: which price may be used now, and how much it moves."""
