@@ -145,8 +145,8 @@ class Site:
         for door in self._scenario.doors:
             units[door.unit] = door_unit(door, plant)
         server = ModbusTcpServer(units)
-        stack.push_async_callback(server.close)
-        return await server.open()
+        stack.push_async_callback(server.listener.close)
+        return await server.listener.open()
 
     async def _open_broker(self, stack: AsyncExitStack) -> dict[str, int]:
         login = self._options.broker
@@ -155,8 +155,8 @@ class Site:
         ports: dict[str, int] = {}
         for gateway in self._scenario.gateways():
             link = Link(gateway, Upstream(host=login.host, port=login.port), self.plant)
-            stack.push_async_callback(link.close)
-            ports[gateway] = await link.open()
+            stack.push_async_callback(link.listener.close)
+            ports[gateway] = await link.listener.open()
             self._jobs.append(link.run())
         rng = seeded(self._options.seed, "cameras")
         self._jobs.append(Cameras(self._scenario, login, self.plant, rng).run())

@@ -160,3 +160,8 @@ class Cameras:
         await client.publish(
             message.topic, message.payload, qos=message.qos, retain=message.retain
         )
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # The client waits with wait_for, which on Python 3.11 swallows a cancellation that
+            # meets the broker's answer; without this the session would outlive its site.
+            raise asyncio.CancelledError

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
+from firmware_sim.devices.listener import Listener
 from firmware_sim.plant import Plant
 
 CHUNK_BYTES_MAX = 65_536
@@ -32,21 +33,18 @@ class Link:
         self._gateway = gateway
         self._upstream = upstream
         self._plant = plant
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
         self._holed: set[asyncio.StreamWriter] = set()
+        self.listener = Listener(self._relay, CONNECTIONS_MAX)
 
     @property
     def dark(self) -> bool:
         """Whether bytes vanish now."""
         return self._gateway in self._plant.world.dark_links
 
-    async def open(self) -> int:
-        """Listen on a free port of the loopback and return it."""
-        self._server = await asyncio.start_server(
-            self._relay, "127.0.0.1", 0, limit=CHUNK_BYTES_MAX
-        )
-        return int(self._server.sockets[0].getsockname()[1])
+    @property
+    def holed(self) -> int:
+        """How many ends of connections have lost bytes and await their reset."""
+        return len(self._holed)
 
     async def run(self) -> None:
         """Reset holed connections whenever the link comes back, until cancelled."""
@@ -59,25 +57,12 @@ class Link:
                     writer.transport.abort()
                 self._holed.clear()
 
-    async def close(self) -> None:
-        """Stop listening and reset what is open."""
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._writers) >= 2 * CONNECTIONS_MAX:
-            writer.transport.abort()
-            return
-        self._writers.add(writer)
         try:
             if self.dark:
                 await self._swallow(reader, writer)
             else:
                 await self._connect(reader, writer)
-        except (OSError, TimeoutError):
-            pass  # one end reset: the other is reset below, as the network would
         finally:
             self._drop(writer)
 
@@ -93,7 +78,6 @@ class Link:
             far_reader, far_writer = await asyncio.open_connection(
                 self._upstream.host, self._upstream.port, limit=CHUNK_BYTES_MAX
             )
-        self._writers.add(far_writer)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, writer, far_writer))
@@ -126,6 +110,5 @@ class Link:
             await self._plant.changed_since(self._plant.world.revision)
 
     def _drop(self, writer: asyncio.StreamWriter) -> None:
-        self._writers.discard(writer)
         self._holed.discard(writer)
         writer.transport.abort()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from firmware_sim.clock import Clock
+from firmware_sim.devices.listener import Listener
 from firmware_sim.devices.modbus import (
     Bank,
     answer,
@@ -37,34 +38,11 @@ class ModbusTcpServer:
     def __init__(self, units: Mapping[int, Unit]) -> None:
         """Serve ``units`` by their unit id."""
         self._units = units
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def open(self) -> int:
-        """Listen on a free port of the loopback and return it."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def close(self) -> None:
-        """Stop listening and close what is open."""
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
+        self.listener = Listener(self._serve, CONNECTIONS_MAX)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._writers) >= CONNECTIONS_MAX:
-            writer.transport.abort()
-            return
-        self._writers.add(writer)
-        try:
-            while await self._one(reader, writer):
-                pass
-        except (OSError, EOFError, TimeoutError):
-            pass  # the master left
-        finally:
-            self._writers.discard(writer)
-            writer.transport.abort()
+        while await self._one(reader, writer):
+            pass
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         async with asyncio.timeout(IDLE_S_MAX):

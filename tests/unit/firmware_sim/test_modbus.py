@@ -83,9 +83,8 @@ def test_noise_on_the_serial_line_is_bounded(noise: bytes) -> None:
 
 def test_rtu_and_tcp_framing() -> None:
     """A reply carries the unit and its CRC on a line, the transaction and length on TCP."""
-    assert rtu_reply(1, b"\x04\x02\x00\x0a") == bytes.fromhex("01040200 0a".replace(" ", "")) + (
-        crc16(bytes.fromhex("010402000a"))
-    )
+    body = bytes.fromhex("010402000A")
+    assert rtu_reply(1, body[1:]) == body + crc16(body)
     assert tcp_reply(b"\x15\x01", 0xFF, b"\x83\x02") == bytes.fromhex("150100000003FF8302")
     assert tcp_length(bytes.fromhex("150100000006")) == 6
     assert tcp_length(b"GET / ") is None

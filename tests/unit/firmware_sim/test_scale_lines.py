@@ -21,7 +21,7 @@ def display(mass_g: int | None, *, stable: bool = True, division_g: int = 100) -
 @pytest.mark.parametrize(
     ("shows", "line"),
     [
-        # The captured T-Scale NHB line is b"ST,GS    20.7g  \r\n": 18 bytes, value in 8, unit in 3.
+        # Captured, T-Scale NHB: b"ST,GS    20.7g  \r\n", 18 bytes, value in 8, unit in 3.
         (display(20_700), b"ST,GS    20.7kg \r\n"),
         (display(20_700, stable=False), b"US,GS    20.7kg \r\n"),
         (display(10_200_000, division_g=500), b"ST,GS 10200.0kg \r\n"),

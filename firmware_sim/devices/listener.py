@@ -1,0 +1,57 @@
+"""A TCP server on the loopback that leaves no connection behind when it closes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from firmware_sim.errors import WireError
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Listener:
+    """Runs ``serve`` for each connection, at most ``connections_max`` at a time."""
+
+    def __init__(self, serve: Serve, connections_max: int) -> None:
+        """Prepare; nothing listens yet."""
+        self._serve = serve
+        self._connections_max = connections_max
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> int:
+        """Listen on a free port of the loopback and return it.
+
+        Raises:
+            WireError: there is none.
+        """
+        try:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        except OSError as exc:
+            msg = f"no port on the loopback: {exc}"
+            raise WireError(msg) from exc
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening, reset what is open and wait until it is gone."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.sleep(0)  # the transports' own close callbacks
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            if len(self._tasks) < self._connections_max:
+                self._tasks.add(task)
+                with suppress(
+                    OSError, EOFError, TimeoutError
+                ):  # the other end left or fell silent
+                    await self._serve(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._tasks.discard(task)
