@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.chaos import run_chaos
 from deploy.demo import run_demo
 from deploy.errors import DeployError
 from deploy.stack import StackOptions
@@ -40,6 +41,18 @@ def story(
     """Play the main job without a person; the last line is JSON with what was measured."""
     options = StackOptions(state_dir=state_dir, fresh=not keep)
     raise typer.Exit(run_story(options, incidents=incidents))
+
+
+@app.command()
+def chaos(
+    state_dir: StateDir = Path("var/chaos"),
+    *,
+    kills: Annotated[int, typer.Option(min=1, max=10_000, help="How many to do.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the random moments and targets.")] = 1,
+) -> None:
+    """Kill programs at random moments, then count every reading; the last line is JSON."""
+    options = StackOptions(state_dir=state_dir, fresh=True, seed=seed)
+    raise typer.Exit(run_chaos(options, kills=kills))
 
 
 def main() -> None:

@@ -7,24 +7,21 @@ journalled is stored, once.
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 from rich.console import Console
 
+from deploy.audit import drain, problems_of
 from deploy.client import ApiClient
 from deploy.errors import DeployError
 from deploy.lock_watch import LockWatch
-from deploy.ports import polls
 from deploy.processes import Supervisor
-from deploy.stack import ROOT, Stack, StackOptions, child_env
+from deploy.stack import Stack, StackOptions
 from deploy.story_incidents import CASES, Played, Stage, StoryError
 
-DRAIN_S_MAX = 60.0  # A gateway resends after 5 s of silence; several rounds of that.
 COVERAGE_AIM_BPS = (
     15_500  # Above the warning line, and below the call line after two falls of 15 %.
 )
@@ -152,51 +149,14 @@ def _price_fall(console: Console, stage: Stage) -> list[dict[str, Any]]:
 
 def _count_readings(console: Console, stack: Stack) -> tuple[int, int]:
     """Stop the site, let the gateways drain, and count both ends."""
-    stack.daemons["simulator"].stop()
-    sent = stored = -1
-    for _ in polls(DRAIN_S_MAX, every_s=0.5):
-        sent = sum(emitted(stack, name) for name in stack.scenario.gateways())
-        stored = stored_readings(stack.postgres.url)
-        if sent == stored:
-            break
+    audits = drain(stack)
+    for problem in problems_of(audits):
+        console.print(f"[red]{problem}[/red]", markup=True)
+    sent = sum(audit.emitted for audit in audits)
+    stored = sum(audit.stored for audit in audits)
     console.print(f"Readings journalled by gateways {sent}, stored {stored}.")
+    _check(all(audit.whole for audit in audits), "a stream is not whole")
     return sent, stored
-
-
-def emitted(stack: Stack, gateway: str) -> int:
-    """Return how many readings the gateway has journalled since it was enrolled."""
-    argv = [
-        sys.executable,
-        "-m",
-        "gateway",
-        "outbox",
-        "--config",
-        str(stack.gateway_file(gateway)),
-    ]
-    done = subprocess.run(  # noqa: S603 - our own program
-        argv, cwd=ROOT, env=child_env(), capture_output=True, text=True, timeout=30, check=False
-    )
-    _check(done.returncode == 0, f"gateway outbox: {done.stderr}")
-    return int(json.loads(done.stdout)["emitted"])
-
-
-def stored_readings(url: str) -> int:
-    """Return how many readings the database holds.
-
-    Raises:
-        StoryError: The rows, the envelopes' counts and the streams' counts differ.
-    """
-    with psycopg.connect(url) as conn:
-        conn.execute("SET ROLE pledgewatch_worker")
-        row = conn.execute(
-            "SELECT (SELECT count(*) FROM scalar_reading)"
-            " + (SELECT count(*) FROM sighting_reading) + (SELECT count(*) FROM event_reading),"
-            " (SELECT coalesce(sum(readings), 0) FROM envelope),"
-            " (SELECT coalesce(sum(readings), 0) FROM stream)"
-        ).fetchone()
-    assert row is not None
-    _check(row[0] == row[1] == row[2], f"rows {row[0]}, envelopes {row[1]}, streams {row[2]}")
-    return int(row[0])
 
 
 def _tell(console: Console, number: int, played: Played) -> Played:

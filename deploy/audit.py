@@ -1,0 +1,140 @@
+"""Counts both ends of every stream and recomputes the chain: what was lost, twice, or altered.
+
+Trusts no counter of the programs: envelopes are decoded from the bytes that travelled, hashed and
+chained again, and the rows of each are counted in the tables of readings.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+
+from deploy.errors import DeployError
+from deploy.ports import polls
+from deploy.stack import ROOT, Stack, child_env
+from schemas.cose import decode_sign1
+from schemas.envelope import ENVELOPE_BYTES_MAX, GENESIS_HASH, decode_envelope
+
+DRAIN_S_MAX = 120.0  # Gateways back off to tens of seconds when the broker was away repeatedly.
+OUTBOX_S_MAX = 30.0  # A new Python process on a busy machine, and a SQLite file being written.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAudit:
+    """One gateway's stream: readings journalled there, stored here, and what does not fit."""
+
+    gateway: str
+    emitted: int
+    stored: int
+    problems: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every reading is stored once, in order, unaltered."""
+        return self.emitted == self.stored and not self.problems
+
+
+def audit_stream(url: str, gateway: str, config: Path) -> StreamAudit:
+    """Return the audit of one gateway's stream; ``config`` is the gateway's own file."""
+    with psycopg.connect(url) as conn:
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        conn.execute("SET ROLE pledgewatch_worker")
+        stored, problems = _walk(conn, gateway)
+        rows = _rows_by_envelope(conn, gateway)
+    for number, expected in stored.items():
+        if rows.get(number, 0) != expected:
+            problems.append(f"envelope {number}: {rows.get(number, 0)} rows of {expected}")
+    problems += [
+        f"rows of no envelope: {number}" for number in sorted(rows.keys() - stored.keys())
+    ]
+    return StreamAudit(
+        gateway=gateway,
+        emitted=emitted_readings(config),
+        stored=sum(rows.values()),
+        problems=tuple(problems),
+    )
+
+
+def _walk(conn: psycopg.Connection, gateway: str) -> tuple[dict[int, int], list[str]]:
+    """Return readings by envelope number, and each break of the chain."""
+    problems: list[str] = []
+    stored: dict[int, int] = {}
+    previous, before = GENESIS_HASH, 0
+    with conn.cursor(name="envelopes") as cursor:
+        cursor.execute(
+            "SELECT number, bytes FROM envelope WHERE gateway_id = %s ORDER BY number", (gateway,)
+        )
+        for number, data in cursor:
+            envelope = decode_envelope(decode_sign1(data, bytes_max=ENVELOPE_BYTES_MAX))
+            if envelope.number != number or number != len(stored) + 1:
+                problems.append(f"envelope {number} stands where {len(stored) + 1} should")
+            if envelope.previous_sha256 != previous:
+                problems.append(f"envelope {number} does not follow the one before")
+            if envelope.readings_before != before:
+                problems.append(f"envelope {number} says {envelope.readings_before}, not {before}")
+            previous, before = sha256(data).digest(), before + envelope.readings
+            stored[number] = envelope.readings
+    return stored, problems
+
+
+def _rows_by_envelope(conn: psycopg.Connection, gateway: str) -> dict[int, int]:
+    rows = conn.execute(
+        "SELECT envelope_number, count(*) FROM ("
+        " SELECT channel_id, envelope_number FROM scalar_reading"
+        " UNION ALL SELECT channel_id, envelope_number FROM sighting_reading"
+        " UNION ALL SELECT channel_id, envelope_number FROM event_reading) AS reading"
+        " JOIN channel ON channel.id = channel_id WHERE gateway_id = %s GROUP BY 1",
+        (gateway,),
+    )
+    return {int(number): int(count) for number, count in rows}
+
+
+def emitted_readings(config: Path) -> int:
+    """Return how many readings the gateway of ``config`` has journalled since it was enrolled.
+
+    Raises:
+        DeployError: The gateway's program could not say.
+    """
+    argv = [sys.executable, "-m", "gateway", "outbox", "--config", str(config)]
+    done = subprocess.run(  # noqa: S603 - our own program
+        argv,
+        cwd=ROOT,
+        env=child_env(),
+        capture_output=True,
+        text=True,
+        timeout=OUTBOX_S_MAX,
+        check=False,
+    )
+    if done.returncode != 0:
+        message = f"gateway outbox: {done.stderr.strip()}"
+        raise DeployError(message)
+    return int(json.loads(done.stdout)["emitted"])
+
+
+def problems_of(audits: Iterable[StreamAudit]) -> list[str]:
+    """Return what does not fit, a line each; empty when every stream is whole."""
+    lines: list[str] = []
+    for audit in audits:
+        if audit.emitted != audit.stored:
+            lines.append(f"{audit.gateway}: journalled {audit.emitted}, stored {audit.stored}")
+        lines += [f"{audit.gateway}: {problem}" for problem in audit.problems[:10]]
+    return lines
+
+
+def drain(stack: Stack) -> list[StreamAudit]:
+    """Stop the simulated site and return the audits once all is stored, or after a bounded wait."""
+    stack.daemons["simulator"].stop()
+    audits: list[StreamAudit] = []
+    for _ in polls(DRAIN_S_MAX, every_s=1.0):
+        audits = [
+            audit_stream(stack.postgres.url, name, stack.gateway_file(name))
+            for name in stack.scenario.gateways()
+        ]
+        if all(audit.whole for audit in audits):
+            break
+    return audits
