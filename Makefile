@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` and `make test`. Everything goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo story test bench check lint types imports fix setup env-demo env-dev lock clean
+.PHONY: help demo story chaos test bench check lint types imports fix setup env-demo env-dev lock clean
 
 PYTHON_ENV := .venv/bin
 # What people wrote: not locks, not generated or downloaded files.
@@ -14,6 +14,9 @@ demo: env-demo ## Start everything on this machine; state is kept, FRESH=1 begin
 
 story: env-demo ## Run the demo's story without a person; the last line is JSON
 	@$(PYTHON_ENV)/python -m deploy story
+
+chaos: env-demo ## Kill programs at 50 random moments, then count every reading; SEED=n repeats
+	@$(PYTHON_ENV)/python -m deploy chaos $(if $(SEED),--seed $(SEED))
 
 test: env-dev ## Run all tests and checks
 	@deploy/install.sh test-tools

@@ -127,7 +127,7 @@ def problems_of(audits: Iterable[StreamAudit]) -> list[str]:
 
 
 def drain(stack: Stack) -> list[StreamAudit]:
-    """Stop the simulated site and return the audits once all is stored, or after a bounded wait."""
+    """Stop the simulated site; return the audits once all is stored, or after a bounded wait."""
     stack.daemons["simulator"].stop()
     audits: list[StreamAudit] = []
     for _ in polls(DRAIN_S_MAX, every_s=1.0):
