@@ -18,6 +18,7 @@ class Listener:
         self._connections_max = connections_max
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def open(self) -> int:
         """Listen on a free port of the loopback and return it.
@@ -34,6 +35,7 @@ class Listener:
 
     async def close(self) -> None:
         """Stop listening, reset what is open and wait until it is gone."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -52,6 +54,10 @@ class Listener:
                     OSError, EOFError, TimeoutError
                 ):  # the other end left or fell silent
                     await self._serve(reader, writer)
+        except asyncio.CancelledError:
+            # On Python 3.11 a cancelled handler makes the streams' own callback raise.
+            if not self._closing:
+                raise
         finally:
             writer.transport.abort()
             self._tasks.discard(task)

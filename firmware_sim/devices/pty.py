@@ -117,8 +117,8 @@ class PtyPort:
         with contextlib.suppress(OSError, termios.error):
             slave = os.open(self._slave_path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
             try:
-                termios.tcflush(slave, termios.TCIOFLUSH)
-                tty.setraw(slave)
+                termios.tcflush(slave, termios.TCIFLUSH)
+                tty.setraw(slave, termios.TCSANOW)  # without flushing a new host's first bytes
             finally:
                 os.close(slave)
 
