@@ -62,9 +62,7 @@ def _kill_at_random(
         for number in range(kills):
             time.sleep(rng.uniform(*PAUSE_S))
             _stir(simulator, rng)
-            target = (
-                targets[number % len(targets)] if kills < len(targets) else rng.choice(targets)
-            )
+            target = rng.choice(targets)
             kill(stack, target)
             time.sleep(rng.uniform(*DOWN_S))
             start_again(stack, target)
