@@ -198,13 +198,13 @@ class Gateway:
     async def _drain(self) -> None:
         """Give the last readings a moment to be sealed, sent and receipted."""
         for _ in range(round(DRAIN_S_MAX / DRAIN_POLL_S)):
+            await asyncio.sleep(DRAIN_POLL_S)  # First: the last readings are still being journalled.
             try:
                 stats = await asyncio.wrap_future(self._outbox.stats())
             except UnavailableError:
                 return
             if stats.unreceipted == 0 and stats.emitted == stats.sealed_readings:
                 return
-            await asyncio.sleep(DRAIN_POLL_S)
 
     def _journal(self, segment: ClockSegment, readings: Sequence[Reading], urgent: bool) -> None:
         self._outbox.put(Batch(segment=segment, readings=readings, urgent=urgent))

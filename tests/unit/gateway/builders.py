@@ -1,0 +1,128 @@
+"""One function for each of the gateway's types, with keyword overrides."""
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from gateway.envelope import SealLimits
+from gateway.outbox.head import HEAD_FILE, Head, HeadFile
+from gateway.outbox.store import StoreParts
+from gateway.reading import ClockSegment, EventReading, Reading, Scalar, Sighting
+from gateway.signing import Signer, new_signer
+from schemas.bodies import encode_body
+from schemas.envelope import ClockState
+from schemas.quantities import EventType, Quality, Quantity
+from schemas.receipt import Receipt, StreamState
+
+GATEWAY = "gw-test"
+T0_UNIX_US = 1_760_000_000_000_000
+
+
+def make_scalar(**overrides: Any) -> Scalar:  # noqa: ANN401 - any of the fields
+    """Return a weight."""
+    values: dict[str, Any] = {
+        "sensor": "scale-1",
+        "quantity": Quantity.MASS,
+        "time_unix_us": T0_UNIX_US,
+        "value": 1_000.0,
+    }
+    return Scalar(**(values | overrides))
+
+
+def make_sighting(**overrides: Any) -> Sighting:  # noqa: ANN401 - any of the fields
+    """Return one read of a tag."""
+    values: dict[str, Any] = {
+        "sensor": "rfid-1",
+        "time_unix_us": T0_UNIX_US,
+        "epc": bytes.fromhex("3074257bf7194e4000001a85"),
+        "rssi_cdbm": -5_500,
+    }
+    return Sighting(**(values | overrides))
+
+
+def make_event(
+    kind: EventType = EventType.FAULT,
+    body: dict[str, object] | None = None,
+    **overrides: Any,  # noqa: ANN401 - any of the fields
+) -> EventReading:
+    """Return an event, a fault by default."""
+    values: dict[str, Any] = {
+        "sensor": "scale-1",
+        "time_unix_us": T0_UNIX_US,
+        "type": kind,
+        "body": encode_body(body or {"why": "noise", "bytes": b"\xff"}),
+    }
+    return EventReading(**(values | overrides))
+
+
+def make_segment(**overrides: Any) -> ClockSegment:  # noqa: ANN401 - any of the fields
+    """Return a clock segment of a machine that booted an hour ago."""
+    values: dict[str, Any] = {
+        "boot_id": bytes(range(16)),
+        "offset_us": T0_UNIX_US - 3_600_000_000,
+        "state": ClockState.NTP,
+    }
+    return ClockSegment(**(values | overrides))
+
+
+def make_parts(folder: Path, signer: Signer | None = None, **overrides: Any) -> StoreParts:  # noqa: ANN401
+    """Return what a store in ``folder`` needs; a key that is not given is new."""
+    head_file = HeadFile(folder / HEAD_FILE)
+    if signer is None:
+        signer = new_signer()
+        head_file.save(Head(key_id=signer.key_id))
+    values: dict[str, Any] = {
+        "path": folder / "outbox.sqlite3",
+        "head_file": head_file,
+        "gateway": GATEWAY,
+        "signer": signer,
+        "limits": SealLimits(readings_max=4),
+        "bytes_max": 16 * 1024 * 1024,
+    }
+    return StoreParts(**(values | overrides))
+
+
+def make_receipt(number: int, sha256: bytes, **overrides: Any) -> Receipt:  # noqa: ANN401
+    """Return a receipt for the envelope ``number``."""
+    values: dict[str, Any] = {
+        "gateway": GATEWAY,
+        "number": number,
+        "sha256": sha256,
+        "readings": number,
+        "state": StreamState.OPEN,
+        "issued_unix_us": T0_UNIX_US,
+    }
+    return Receipt(**(values | overrides))
+
+
+_SENSORS = st.sampled_from(["a", "b-1", "c.2", "gateway"])
+_TIMES = st.integers(T0_UNIX_US, T0_UNIX_US + 60_000_000)
+SCALARS = st.builds(
+    Scalar,
+    sensor=_SENSORS,
+    quantity=st.sampled_from(Quantity),
+    time_unix_us=_TIMES,
+    value=st.floats(allow_nan=False, allow_infinity=False),
+    quality=st.sampled_from(Quality),
+)
+SIGHTINGS = st.builds(
+    Sighting,
+    sensor=_SENSORS,
+    time_unix_us=_TIMES,
+    epc=st.binary(max_size=62),
+    antenna=st.integers(0, 255),
+    rssi_cdbm=st.integers(-32_768, 32_767),
+    count=st.integers(1, 65_535),
+)
+EVENTS = st.builds(
+    EventReading,
+    sensor=_SENSORS,
+    time_unix_us=_TIMES,
+    type=st.sampled_from(EventType),
+    body=st.dictionaries(st.text("abc", max_size=3), st.integers(0, 9), max_size=3).map(
+        encode_body
+    ),
+    image_sha256=st.none() | st.binary(min_size=32, max_size=32),
+)
+READINGS: st.SearchStrategy[Reading] = SCALARS | SIGHTINGS | EVENTS

@@ -1,0 +1,142 @@
+"""Readings become the columns of an envelope, and come back unchanged."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.envelope import Link, SealLimits, build_envelope, count_fitting
+from gateway.reading import EventReading, Reading, Scalar, Sighting
+from gateway.signing import new_signer
+from schemas.cose import decode_sign1
+from schemas.envelope import (
+    ENVELOPE_BYTES_MAX,
+    GENESIS_HASH,
+    SPAN_US_MAX,
+    Envelope,
+    decode_envelope,
+)
+from schemas.quantities import QUALITY_CODES, EventType
+from tests.unit.gateway.builders import (
+    READINGS,
+    T0_UNIX_US,
+    make_event,
+    make_scalar,
+    make_segment,
+    make_sighting,
+)
+
+LINK = Link(number=1, previous_sha256=GENESIS_HASH, readings_before=0)
+SIGNER = new_signer()
+
+
+def travel(readings: list[Reading]) -> Envelope:
+    """Return the envelope of ``readings`` as a reader gets it."""
+    envelope = build_envelope("gw-test", LINK, make_segment(), readings)
+    message = SIGNER.sign_envelope(envelope)
+    return decode_envelope(decode_sign1(message, bytes_max=ENVELOPE_BYTES_MAX))
+
+
+def unpack(envelope: Envelope) -> Iterator[Reading]:
+    """Yield the readings in ``envelope``, kind by kind."""
+    qualities = {code: quality for quality, code in QUALITY_CODES.items()}
+    s, g, e = envelope.scalars, envelope.sightings, envelope.events
+    base = envelope.base_unix_us
+    for row in range(len(s)):
+        sensor, quantity = envelope.sensors[s.sensor[row]]
+        assert quantity is not None
+        yield Scalar(
+            sensor=sensor,
+            quantity=quantity,
+            time_unix_us=base + s.offset_us[row],
+            value=s.value[row],
+            quality=qualities[s.quality[row]],
+        )
+    start = 0
+    for row in range(len(g)):
+        end = start + g.epc_length[row]
+        yield Sighting(
+            sensor=envelope.sensors[g.sensor[row]][0],
+            time_unix_us=base + g.offset_us[row],
+            epc=g.epcs[start:end],
+            antenna=g.antenna[row],
+            rssi_cdbm=g.rssi_cdbm[row],
+            count=g.count[row],
+        )
+        start = end
+    for row in range(len(e)):
+        yield EventReading(
+            sensor=envelope.sensors[e.sensor[row]][0],
+            time_unix_us=base + e.offset_us[row],
+            type=e.type[row],
+            body=e.body[row],
+            image_sha256=e.image_sha256[row],
+        )
+
+
+@given(st.lists(READINGS, min_size=1, max_size=40))
+def test_readings_travel_unchanged(readings: list[Reading]) -> None:
+    """What goes in comes out: every field of every reading, in order within its kind."""
+    ordered = sorted(
+        readings, key=lambda r: (isinstance(r, EventReading), isinstance(r, Sighting))
+    )
+
+    assert list(unpack(travel(readings))) == ordered
+
+
+@given(st.lists(READINGS, min_size=1, max_size=60), st.integers(1, 70))
+def test_as_many_readings_as_fit_are_taken(readings: list[Reading], readings_max: int) -> None:
+    """The count is at least one, never beyond the limit, and all that fits."""
+    count = count_fitting(readings, SealLimits(readings_max=readings_max))
+
+    assert count == min(len(readings), readings_max)
+
+
+@given(st.lists(st.integers(0, 4_000), min_size=1, max_size=60), st.integers(8_192, 262_144))
+def test_envelope_keeps_the_byte_limit(lengths: list[int], bytes_max: int) -> None:
+    """An envelope of what fits is never longer than the limit, unless one reading alone is."""
+    readings: list[Reading] = [
+        make_event(EventType.FAULT, {"why": "noise", "bytes": bytes(length)}) for length in lengths
+    ]
+    count = count_fitting(readings, SealLimits(bytes_max=bytes_max))
+    envelope = build_envelope("gw-test", LINK, make_segment(), readings[:count])
+
+    assert count >= 1
+    assert len(SIGNER.sign_envelope(envelope)) <= bytes_max
+
+
+def test_envelope_ends_where_offsets_would_overflow() -> None:
+    """Readings further apart than 32 bits of microseconds go into two envelopes."""
+    late = T0_UNIX_US + SPAN_US_MAX + 1
+    readings = [make_scalar(), make_scalar(time_unix_us=late)]
+
+    assert count_fitting(readings, SealLimits()) == 1
+    assert count_fitting([*readings[:1], make_scalar(time_unix_us=late - 1)], SealLimits()) == 2
+
+
+def test_nothing_fits_of_nothing() -> None:
+    """No readings, no envelope."""
+    assert count_fitting([], SealLimits()) == 0
+
+
+def test_base_time_is_the_earliest_and_is_told_on_both_clocks() -> None:
+    """Offsets count from the earliest reading, whose time since boot goes along."""
+    envelope = travel([make_scalar(time_unix_us=T0_UNIX_US + 5), make_sighting()])
+
+    assert envelope.base_unix_us == T0_UNIX_US
+    assert envelope.clock.monotonic_us == 3_600_000_000
+
+
+def test_time_since_boot_is_never_negative() -> None:
+    """A reading stamped just before a forward step was noticed does not break the envelope."""
+    segment = make_segment(offset_us=T0_UNIX_US + 1)
+    envelope = build_envelope("gw-test", LINK, segment, [make_scalar()])
+
+    assert envelope.clock.monotonic_us == 0
+
+
+@pytest.mark.parametrize("count", [65_535, 65_536, 1_000_000])
+def test_counts_beyond_their_column_are_capped(count: int) -> None:
+    """A tag read more often than the column can say is not refused."""
+    assert travel([make_sighting(count=count)]).sightings.count[0] == 65_535

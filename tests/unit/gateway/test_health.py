@@ -1,0 +1,112 @@
+"""A sensor's health follows from when its readings came, and each change is reported once."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.health import HEARTBEAT_S, HealthMonitor, HealthReport, HealthState, Watched
+
+LATE_S = 3.0
+
+
+def make_monitor(*channels: str) -> HealthMonitor:
+    """Return a monitor of one sensor, started at second 0."""
+    watched = Watched(sensor="s", late_s=LATE_S, channels=channels or ("reading",))
+    return HealthMonitor([watched], now_s=0.0)
+
+
+def states(reports: list[HealthReport]) -> list[HealthState]:
+    """Return the states of ``reports``."""
+    return [report.state for report in reports]
+
+
+def test_a_sensor_is_not_up_before_it_spoke() -> None:
+    """At the start every sensor is reported, and as late: nothing is assumed."""
+    assert states(make_monitor().report(0.0)) == [HealthState.LATE]
+
+
+def test_first_reading_makes_a_sensor_up() -> None:
+    """One good reading is a change to up, reported once."""
+    monitor = make_monitor()
+    monitor.report(0.0)
+    monitor.hear("s", "reading", plausible=True, now_s=1.0)
+
+    assert states(monitor.report(1.0)) == [HealthState.UP]
+    assert monitor.report(1.1) == []
+
+
+def test_silence_goes_from_late_to_silent() -> None:
+    """After late_s a sensor is late, after three times that silent; each is told once."""
+    monitor = make_monitor()
+    monitor.hear("s", "reading", plausible=True, now_s=0.0)
+    seen = [state for tenth in range(120) for state in states(monitor.report(tenth / 10))]
+
+    assert seen == [HealthState.UP, HealthState.LATE, HealthState.SILENT]
+
+
+def test_every_channel_must_speak() -> None:
+    """A humidity that still comes does not hide a temperature that does not."""
+    monitor = make_monitor("temperature", "humidity")
+    monitor.hear("s", "temperature", plausible=True, now_s=0.0)
+    monitor.hear("s", "humidity", plausible=True, now_s=0.0)
+    assert states(monitor.report(0.0)) == [HealthState.UP]
+    monitor.hear("s", "humidity", plausible=True, now_s=4.0)
+
+    (report,) = monitor.report(4.0)
+    assert report.state is HealthState.LATE
+    assert "temperature" in report.why
+
+
+def test_a_value_out_of_bounds_is_told_until_a_good_one_comes() -> None:
+    """Implausible is a state of its own, left by the next plausible value."""
+    monitor = make_monitor()
+    monitor.hear("s", "reading", plausible=False, now_s=1.0)
+    assert states(monitor.report(1.0)) == [HealthState.IMPLAUSIBLE]
+    monitor.hear("s", "reading", plausible=True, now_s=2.0)
+
+    assert states(monitor.report(2.0)) == [HealthState.UP]
+
+
+def test_a_failed_driver_makes_its_sensor_late_at_once() -> None:
+    """A cable pulled is known before the time-out, with the reason, and ends with a reading."""
+    monitor = make_monitor()
+    monitor.hear("s", "reading", plausible=True, now_s=1.0)
+    monitor.report(1.0)
+    monitor.note_trouble("s", "the device is gone", failed=True)
+
+    (report,) = monitor.report(1.1)
+    assert (report.state, report.changed) == (HealthState.LATE, True)
+    assert "the device is gone" in report.why
+    monitor.hear("s", "reading", plausible=True, now_s=1.2)
+    assert states(monitor.report(1.2)) == [HealthState.UP]
+
+
+def test_heartbeats_repeat_the_state() -> None:
+    """An unchanged state is told again each heartbeat, and is no news."""
+    monitor = make_monitor()
+    reports = monitor.report(0.0)
+    for second in range(int(HEARTBEAT_S) + 1):
+        monitor.hear("s", "reading", plausible=True, now_s=second)
+        reports = monitor.report(second)
+
+    assert [(r.state, r.changed) for r in reports] == [(HealthState.UP, False)]
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.booleans()), max_size=30))
+def test_state_depends_only_on_the_last_reading(steps: list[tuple[float, bool]]) -> None:
+    """Whatever came before, the state is that of the newest reading's age and plausibility."""
+    monitor = make_monitor()
+    now_s = 0.0
+    last: tuple[float, bool] | None = None
+    for pause_s, plausible in steps:
+        now_s += pause_s
+        monitor.hear("s", "reading", plausible=plausible, now_s=now_s)
+        last = (now_s, plausible)
+        monitor.report(now_s)
+    now_s += 2.0
+    monitor.report(now_s)
+
+    if last is None:
+        assert monitor.states["s"] is HealthState.LATE
+    else:
+        expected = HealthState.UP if last[1] else HealthState.IMPLAUSIBLE
+        assert monitor.states["s"] is expected
