@@ -1,19 +1,18 @@
-"""Lots, what watches them, what their sensors last said, and the state that follows.
+"""What a lot's sensors last said, what is remembered of it, and the state that follows.
 
 Names of times: ``at_us`` is a gateway's clock, ``made_us`` the backend's estimate of the same
 moment by its own clock. Both are microseconds since 1970.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
-from backend.ids import BindingId, GatewayId, ItemId, LotId, PartyId, PledgeId, SiteId, ZoneId
+from backend.collateral.types.registered import SensorKey
+from backend.ids import GatewayId, ItemId, LotId, ZoneId
 from schemas.quantities import Quantity
 
-SensorKey = tuple[GatewayId, str]
 Json = Mapping[str, object]
 
 
@@ -35,7 +34,7 @@ class ItemCustody(StrEnum):
     MISSING = "missing"
 
 
-class Amount(StrEnum):
+class QuantityState(StrEnum):
     """What is measured against what is pledged."""
 
     WHOLE = "whole"
@@ -57,17 +56,6 @@ class Surveillance(StrEnum):
     LIVE = "live"
     DEGRADED = "degraded"
     DARK = "dark"
-
-
-class Purpose(StrEnum):
-    """What a sensor is bound to a zone or lot for."""
-
-    PRESENCE = "presence"
-    LOAD = "load"
-    CONDITION = "condition"
-    POSITION = "position"
-    DOOR = "door"
-    CAMERA = "camera"
 
 
 class Health(StrEnum):
@@ -93,79 +81,6 @@ class FactKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a commodity stands; None: no limit."""
-
-    temperature_min_c: float | None = None
-    temperature_max_c: float | None = None
-    temperature_dwell_s: int = 10
-    humidity_max_pct: float | None = None
-    shock_max_g0: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemSetup:
-    """One tagged unit as registered."""
-
-    id: ItemId
-    name: str
-    epc: bytes
-    net_mass_g: int
-    tare_mass_g: int
-
-    @property
-    def gross_mass_g(self) -> int:
-        """What it weighs on a scale."""
-        return self.net_mass_g + self.tare_mass_g
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """What a sensor watches; ``lot_id`` None: every lot of the zone."""
-
-    id: BindingId
-    gateway: GatewayId
-    sensor: str
-    purpose: Purpose
-    zone_id: ZoneId
-    lot_id: LotId | None
-    tare_mass_g: int = 0
-    tolerance_mass_g: int = 0
-    max_gap_s: int = 15
-    missing_after_s: int = 10
-
-    @property
-    def key(self) -> SensorKey:
-        """The sensor."""
-        return self.gateway, self.sensor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LotSetup:
-    """A lot as registered: where it must be, what it is of, what watches it.
-
-    ``polygon_m`` is its zone, east and north of the site's origin. ``readers`` says which zones
-    each reader of the neighbourhood watches, the lot's own among them.
-    """
-
-    id: LotId
-    name: str
-    zone_id: ZoneId
-    polygon_m: Sequence[Sequence[float]]
-    origin_lat_deg: float
-    origin_lon_deg: float
-    pledged_mass_g: int
-    limits: Limits
-    items: tuple[ItemSetup, ...]
-    bindings: tuple[Binding, ...]
-    readers: Mapping[SensorKey, frozenset[ZoneId]]
-
-    def bound(self, purpose: Purpose) -> tuple[Binding, ...]:
-        """Return what watches the lot for ``purpose``."""
-        return tuple(binding for binding in self.bindings if binding.purpose is purpose)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One reading that a decision rests on."""
 
@@ -173,6 +88,57 @@ class Sample:
     value: float
     envelope_number: int
     made_us: int
+    image_sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRun:
+    """The unbroken run of too light stable weights that the last one ends; None: it was not."""
+
+    since: Sample | None = None
+    readings: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverRun:
+    """The unbroken run of readings over a limit that the last one ends."""
+
+    since: Sample
+    last_at_us: int
+    dwell_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latch:
+    """Damage done: it stays until a person resolves its alert."""
+
+    sensor: SensorKey
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Which side of its zone's fence a lot is on; None: too few fixes to say.
+
+    ``since`` begins the run of fixes that say otherwise, all inside or all outside.
+    """
+
+    inside: bool | None = None
+    since: Sample | None = None
+    run_inside: bool = False
+    fixes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotMemory:
+    """What the detectors of a lot keep between readings; latches are by quantity."""
+
+    loads: Mapping[SensorKey, LoadRun] = field(default_factory=lambda: dict[SensorKey, LoadRun]())
+    overs: Mapping[tuple[SensorKey, Quantity], OverRun] = field(
+        default_factory=lambda: dict[tuple[SensorKey, Quantity], OverRun]()
+    )
+    latches: Mapping[Quantity, Latch] = field(default_factory=lambda: dict[Quantity, Latch]())
+    fences: Mapping[SensorKey, Fence] = field(default_factory=lambda: dict[SensorKey, Fence]())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +170,7 @@ class StreamView:
 
     stopped: bool
     fresh_us: int | None
+    clock_flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +229,7 @@ class LotState:
 
     lot_id: LotId
     custody: Custody = Custody.MISSING
-    quantity: Amount = Amount.UNKNOWN
+    quantity: QuantityState = QuantityState.UNKNOWN
     short_mass_g: int = 0
     measured_mass_g: int | None = None
     condition: Condition = Condition.SOUND
@@ -278,7 +245,7 @@ class LotState:
         return (
             self.evaluated
             and self.custody is Custody.IN_ZONE
-            and self.quantity is Amount.WHOLE
+            and self.quantity is QuantityState.WHOLE
             and self.condition is Condition.SOUND
             and self.surveillance is not Surveillance.DARK
             and not self.tampered
@@ -298,7 +265,8 @@ class Decision:
 class LotChange:
     """A lot whose state, or what is wrong with it, is no longer what it was.
 
-    ``before_facts`` maps the key of each fact that held to whether it was grave.
+    ``before_facts`` maps the key of each fact that held to whether it was grave. ``raised``: the
+    rules failed, so that nothing is known of the facts now.
     """
 
     lot_id: LotId
@@ -306,52 +274,9 @@ class LotChange:
     after: LotState
     before_facts: Mapping[str, bool]
     facts: tuple[Fact, ...]
+    raised: bool = False
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """All readings behind what is wrong now."""
         return tuple(each for fact in self.facts for each in fact.evidence)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commodity:
-    """A class of goods and what it stands."""
-
-    id: str
-    name: str
-    temperature_min_c: float | None
-    temperature_max_c: float | None
-    temperature_dwell_s: int
-    humidity_max_pct: float | None
-    shock_max_g0: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lot:
-    """A lot as it is registered."""
-
-    id: LotId
-    name: str
-    site_id: SiteId
-    zone_id: ZoneId
-    owner_party: PartyId
-    commodity_id: str
-    instrument_id: str
-    pledged_mass_g: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pledge:
-    """A security interest of one lender over lots."""
-
-    id: PledgeId
-    kind: str
-    lender_party: PartyId
-    pledgor_party: PartyId
-    facility_id: UUID | None
-    state: str
-    created_at: datetime
-    activated_at: datetime | None
-    ended_at: datetime | None
-    lot_ids: tuple[LotId, ...]

@@ -1,0 +1,244 @@
+"""A lot's state, from what its sensors left behind and the time; it remembers nothing itself.
+
+Fails closed: what was never measured, is not measured now, or contradicts itself is never sound.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from backend.collateral.rules import facts
+from backend.collateral.rules.facts import SEVERAL
+from backend.collateral.rules.load import Load, decide_load, expected_net_g, threshold_g
+from backend.collateral.rules.presence import Whereabouts, decide_items
+from backend.collateral.rules.surveillance import Lost, lost_fact, lost_sensors
+from backend.collateral.types import (
+    Binding,
+    Condition,
+    Custody,
+    Decision,
+    Fact,
+    FactKind,
+    ItemCustody,
+    LoadRun,
+    LotMemory,
+    LotSetup,
+    LotState,
+    Purpose,
+    QuantityState,
+    SensorKey,
+    SensorState,
+    Sight,
+    StreamView,
+    Surveillance,
+)
+from backend.ids import GatewayId
+from backend.telemetry.types import datetime_of
+from schemas.quantities import Quantity
+
+SCALES_MAX: Final = 1  # One scale weighs a lot; how several would share it is not known.
+_TAMPERING: Final = (FactKind.TAMPER, FactKind.TAGS_LEFT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """All that a lot is decided from, beside its setup and the time."""
+
+    sensors: Mapping[SensorKey, SensorState]
+    streams: Mapping[GatewayId, StreamView]
+    sights: Sequence[Sight]
+    memory: LotMemory
+
+
+def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
+    """Return what a lot is believed to be at ``now_us``, by our clock.
+
+    Raises:
+        ValueError: Its setup makes no sense.
+    """
+    sensors = observed.sensors
+    lost = lost_sensors(setup, sensors, observed.streams, now_us)
+    lost_keys = {each.binding.key for each in lost}
+    items = decide_items(setup, sensors, observed.sights)
+    scale = _scale(setup)
+    load = None if scale is None else _load(setup, scale, observed, items)
+    weighed = load if scale is not None and scale.key not in lost_keys else None
+    outside = {
+        binding.key: sensors[binding.key]
+        for binding in setup.bound(Purpose.POSITION)
+        if binding.key in sensors and _is_outside(observed.memory, binding)
+    }
+    found = _facts(setup, observed, items, load, now_us)
+    found += facts.position_facts(setup, outside)
+    found += [fact for each in lost if (fact := lost_fact(each, now_us)) is not None]
+    stopped = any(
+        stream.stopped
+        for gateway, stream in observed.streams.items()
+        if any(binding.gateway == gateway for binding in setup.bindings)
+    )
+    tampered = stopped or any(fact.kind in _TAMPERING for fact in found)
+    quantity, short_g, measured_g = _quantity(setup, items, load, weighed)
+    silent_tag = any(where.custody is ItemCustody.MISSING for where in items)
+    condition, since = _condition(found, observed.memory)
+    state = LotState(
+        lot_id=setup.id,
+        custody=_custody(setup, observed.memory, items, weighed, outside),
+        quantity=quantity,
+        short_mass_g=short_g,
+        measured_mass_g=measured_g,
+        condition=condition,
+        condition_since=since,
+        surveillance=_surveillance(setup, lost, observed.streams, doubted=tampered or silent_tag),
+        tampered=tampered,
+        evaluated=quantity is not QuantityState.UNKNOWN,
+        detail=_detail(setup, items, lost, found, scale),
+    )
+    places = {where.item.id: (where.custody, where.zone_id) for where in items}
+    return Decision(state=state, items=places, facts=tuple(found))
+
+
+def _facts(
+    setup: LotSetup,
+    observed: Observed,
+    items: Sequence[Whereabouts],
+    load: Load | None,
+    now_us: int,
+) -> list[Fact]:
+    found = facts.item_facts(items, load)
+    scale = _scale(setup)
+    if scale is not None:
+        found += facts.load_facts(setup, scale, load, observed.sensors.get(scale.key))
+        found += facts.tags_left(setup, scale, load, items)
+    found += facts.condition_facts(setup, observed.memory, observed.sensors)
+    for binding in setup.bindings:
+        found += facts.tamper_facts(binding, observed.sensors.get(binding.key), now_us)
+    return found
+
+
+def _scale(setup: LotSetup) -> Binding | None:
+    scales = setup.bound(Purpose.LOAD)
+    if len(scales) > SCALES_MAX:
+        message = f"lot {setup.id} has {len(scales)} scales, must have at most {SCALES_MAX}"
+        raise ValueError(message)
+    return scales[0] if scales else None
+
+
+def _load(
+    setup: LotSetup, scale: Binding, observed: Observed, items: Sequence[Whereabouts]
+) -> Load | None:
+    """Return what the scale last said, None when it never gave a stable weight."""
+    state = observed.sensors.get(scale.key)
+    mass = None if state is None else state.values.get(Quantity.MASS)
+    if mass is None:
+        return None
+    gone = (ItemCustody.MISSING, ItemCustody.RELOCATED)
+    there = tuple(where.item for where in items if where.custody not in gone)
+    run = observed.memory.loads.get(scale.key, LoadRun())
+    return decide_load(setup, scale, run, mass.value, there)
+
+
+def _quantity(
+    setup: LotSetup, items: Sequence[Whereabouts], load: Load | None, weighed: Load | None
+) -> tuple[QuantityState, int, int | None]:
+    """Return quantity, what is short and the lower bound of what is there, in grams.
+
+    By weight while the scale can be relied on; else by count, and by the last weight if less.
+    """
+    if weighed is not None:
+        quantity = QuantityState.SHORT if weighed.short else QuantityState.WHOLE
+        return quantity, weighed.short_mass_g, weighed.measured_mass_g
+    counted = setup.bound(Purpose.PRESENCE) and any(where.sight is not None for where in items)
+    if not counted:
+        measured_g = None if load is None else load.measured_mass_g
+        return QuantityState.UNKNOWN, 0, measured_g
+    there_g = sum(where.item.net_mass_g for where in items if where.custody is ItemCustody.IN_ZONE)
+    short_g = max(0, expected_net_g(setup) - there_g)
+    if load is not None:
+        there_g, short_g = (
+            min(there_g, load.measured_mass_g),
+            max(short_g, load.short_mass_g),
+        )
+    return (QuantityState.SHORT if short_g else QuantityState.WHOLE), short_g, there_g
+
+
+def _custody(
+    setup: LotSetup,
+    memory: LotMemory,
+    items: Sequence[Whereabouts],
+    weighed: Load | None,
+    outside: Mapping[SensorKey, SensorState],
+) -> Custody:
+    whole = weighed is not None and not weighed.short
+    unseen = any(where.custody is ItemCustody.UNSEEN for where in items)
+    gone = sum(where.custody is ItemCustody.MISSING for where in items)
+    relocated = bool(outside) or any(w.custody is ItemCustody.RELOCATED for w in items)
+    if not items:
+        fenced = any(memory.fences[key].inside for key in memory.fences)
+        watched = whole or fenced
+    else:
+        # A single silent tag on a scale that misses nothing has failed, by all that is known.
+        watched = not unseen and (gone == 0 or (whole and gone < SEVERAL))
+    if not watched:
+        return Custody.MISSING
+    return Custody.RELOCATED if relocated else Custody.IN_ZONE
+
+
+def _is_outside(memory: LotMemory, binding: Binding) -> bool:
+    fence = memory.fences.get(binding.key)
+    return fence is not None and fence.inside is False
+
+
+def _condition(found: Sequence[Fact], memory: LotMemory) -> tuple[Condition, datetime | None]:
+    over = [fact for fact in found if fact.kind is FactKind.OVER_LIMIT]
+    if not over:
+        return Condition.SOUND, None
+    since_us = min(
+        [run.since.at_us for run in memory.overs.values()]
+        + [latch.sample.at_us for latch in memory.latches.values()]
+    )
+    grave = any(fact.grave for fact in over)
+    return (Condition.DAMAGED if grave else Condition.AT_RISK), datetime_of(since_us)
+
+
+def _surveillance(
+    setup: LotSetup,
+    lost: Sequence[Lost],
+    streams: Mapping[GatewayId, StreamView],
+    *,
+    doubted: bool,
+) -> Surveillance:
+    watching = setup.bound(Purpose.PRESENCE) or setup.bound(Purpose.LOAD)
+    if not watching or any(each.essential for each in lost):
+        return Surveillance.DARK
+    gateways = {binding.gateway for binding in setup.bindings}
+    flagged = any(streams[gateway].clock_flagged for gateway in gateways if gateway in streams)
+    if lost or doubted or flagged:
+        return Surveillance.DEGRADED
+    return Surveillance.LIVE
+
+
+def _detail(
+    setup: LotSetup,
+    items: Sequence[Whereabouts],
+    lost: Sequence[Lost],
+    found: Sequence[Fact],
+    scale: Binding | None,
+) -> dict[str, object]:
+    """Return what the state was decided from; nothing in it changes while the state does not."""
+
+    def named(custody: ItemCustody) -> list[str]:
+        return sorted(where.item.name for where in items if where.custody is custody)
+
+    detail: dict[str, object] = {
+        "facts": {fact.key: fact.grave for fact in found},
+        "texts": [fact.text for fact in found],
+        "lost": {f"{e.binding.gateway}/{e.binding.sensor}": e.why for e in lost},
+        "missing": named(ItemCustody.MISSING),
+        "unseen": named(ItemCustody.UNSEEN),
+        "relocated": {name: str(zone) for name, zone in sorted(facts.zone_names(items).items())},
+        "tamper": sorted(fact.text for fact in found if fact.kind in _TAMPERING),
+    }
+    if scale is not None:
+        detail["least_gross_g"] = threshold_g(setup, scale)
+    return {name: value for name, value in detail.items() if value or name == "facts"}

@@ -1,0 +1,150 @@
+"""What detectors remember, as the JSON that is stored.
+
+Reading back trusts nothing: whatever is not as written raises, and its lot is then unevaluated.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from backend.collateral.types import (
+    Fence,
+    Latch,
+    LoadRun,
+    LotMemory,
+    OverRun,
+    Sample,
+    SensorKey,
+    SensorState,
+)
+from backend.ids import GatewayId
+from schemas.quantities import Quantity
+
+_SAMPLE_FIELDS: Final = (4, 5)  # With and without an image.
+
+Loaded = Mapping[str, Any]  # JSON from the database: of any shape until it is read here.
+
+
+def sample_json(sample: Sample) -> list[object]:
+    """Return a reading as JSON: time, value, envelope number, time by our clock, image."""
+    listed: list[object] = [
+        sample.at_us,
+        sample.value,
+        sample.envelope_number,
+        sample.made_us,
+    ]
+    return listed if sample.image_sha256 is None else [*listed, sample.image_sha256.hex()]
+
+
+def sample_of(listed: list[Any]) -> Sample:
+    """Return a reading from JSON.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if len(listed) not in _SAMPLE_FIELDS:
+        message = f"a sample has {len(listed)} fields, must have 4 or 5"
+        raise ValueError(message)
+    at_us, value, number, made_us, *image = listed
+    return Sample(
+        at_us=int(at_us),
+        value=float(value),
+        envelope_number=int(number),
+        made_us=int(made_us),
+        image_sha256=bytes.fromhex(image[0]) if image else None,
+    )
+
+
+def sensor_memory_json(state: SensorState) -> dict[str, object]:
+    """Return what a sensor's detectors remember, beside its columns and values."""
+    memory: dict[str, object] = {"listened_us": state.listened_us}
+    if state.inventory_at_us is not None:
+        memory["inventory_at_us"] = state.inventory_at_us
+    if state.tampers:
+        memory["tampers"] = {what: sample_json(s) for what, s in state.tampers.items()}
+    if state.offline is not None:
+        memory["offline"] = state.offline
+    if state.opened is not None:
+        memory["opened"] = sample_json(state.opened)
+    return memory
+
+
+def values_json(state: SensorState) -> dict[str, object]:
+    """Return a sensor's last good values."""
+    return {quantity.value: sample_json(sample) for quantity, sample in state.values.items()}
+
+
+def lot_memory_json(memory: LotMemory) -> dict[str, object]:
+    """Return what a lot's detectors remember; what says nothing is left out."""
+    stored: dict[str, object] = {
+        "loads": {
+            _key(key): [sample_json(run.since), run.readings]
+            for key, run in memory.loads.items()
+            if run.since is not None
+        },
+        "overs": {
+            f"{_key(key)}/{quantity.value}": [sample_json(r.since), r.last_at_us, r.dwell_us]
+            for (key, quantity), r in memory.overs.items()
+        },
+        "latches": {
+            quantity.value: [_key(latch.sensor), sample_json(latch.sample)]
+            for quantity, latch in memory.latches.items()
+        },
+        "fences": {
+            _key(key): [
+                fence.inside,
+                None if fence.since is None else sample_json(fence.since),
+                fence.run_inside,
+                fence.fixes,
+            ]
+            for key, fence in memory.fences.items()
+        },
+    }
+    return {name: value for name, value in stored.items() if value}
+
+
+def lot_memory_of(stored: Loaded) -> LotMemory:
+    """Return what a lot's detectors remember, from JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: It is not what was written.
+    """
+    overs: dict[tuple[SensorKey, Quantity], OverRun] = {}
+    for name, (since, last_at_us, dwell_us) in stored.get("overs", {}).items():
+        gateway, sensor, quantity = name.split("/")
+        overs[(GatewayId(gateway), sensor), Quantity(quantity)] = OverRun(
+            since=sample_of(since), last_at_us=int(last_at_us), dwell_us=int(dwell_us)
+        )
+    return LotMemory(
+        loads={
+            sensor_key(name): LoadRun(since=sample_of(since), readings=int(readings))
+            for name, (since, readings) in stored.get("loads", {}).items()
+        },
+        overs=overs,
+        latches={
+            Quantity(name): Latch(sensor=sensor_key(sensor), sample=sample_of(sample))
+            for name, (sensor, sample) in stored.get("latches", {}).items()
+        },
+        fences={
+            sensor_key(name): Fence(
+                inside=inside,
+                since=None if since is None else sample_of(since),
+                run_inside=bool(run_inside),
+                fixes=int(fixes),
+            )
+            for name, (inside, since, run_inside, fixes) in stored.get("fences", {}).items()
+        },
+    )
+
+
+def _key(key: SensorKey) -> str:
+    return f"{key[0]}/{key[1]}"
+
+
+def sensor_key(name: str) -> SensorKey:
+    """Return a sensor from its name as stored; neither part may hold a slash.
+
+    Raises:
+        ValueError: It is none.
+    """
+    gateway, sensor = name.split("/")
+    return GatewayId(gateway), sensor

@@ -1,0 +1,173 @@
+"""What a batch of readings leaves behind of each sensor: last values, health, time listened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from backend.collateral.rules.series import GOOD, UNSTABLE, Series, SeriesBook
+from backend.collateral.types import Health, Sample, SensorKey, SensorState
+from backend.ids import GatewayId
+from backend.telemetry.types import EventRow, Int64s, ReadingBatch
+from schemas.quantities import EventType, Quantity
+
+# A reader reports every round, about a second. What lies further apart is silence, in which
+# nothing can go missing; and a clock that steps adds or takes no more than this.
+LISTEN_STEP_US_MAX: Final = 5_000_000
+CONTACT_OPEN: Final = 0.5  # 1 open, 0 closed.
+TAMPERS_MAX: Final = 8  # Kinds that one camera may report at a time.
+_ONLINE: Final = "online"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """How long a reader had listened, at each of its inventory rounds in a batch."""
+
+    place: Int64s
+    listened_us: Int64s
+    before_us: int
+
+    def at(self, place: Int64s) -> Int64s:
+        """Return the time listened at places in the batch."""
+        index = np.searchsorted(self.place, place, side="right")
+        return np.concatenate(([self.before_us], self.listened_us))[index]
+
+
+def sensors_of(batch: ReadingBatch, book: SeriesBook) -> set[SensorKey]:
+    """Return every sensor that a batch has readings of."""
+    keys = {sensor for sensor, _ in book.series()}
+    channels = {*np.unique(batch.sightings.channel).tolist(), *(e.channel for e in batch.events)}
+    keys |= {(batch.channels[c].gateway, batch.channels[c].sensor) for c in channels}
+    return keys
+
+
+def fold_sensors(
+    states: Mapping[SensorKey, SensorState], batch: ReadingBatch, book: SeriesBook
+) -> tuple[dict[SensorKey, SensorState], dict[SensorKey, Listening]]:
+    """Return the states of all sensors in a batch after it, and the time their readers listened.
+
+    Args:
+        states: of those sensors that are known.
+        batch: the readings.
+        book: its scalars by channel.
+    """
+    after = {key: states.get(key) or SensorState(key=key) for key in sensors_of(batch, book)}
+    arrivals: dict[GatewayId, int] = {}
+    for row in batch.envelopes:
+        arrivals[row.gateway] = row.received_unix_us
+    listening: dict[SensorKey, Listening] = {}
+    for key, quantity in book.series():
+        series = book.get(key, quantity)
+        assert series is not None
+        if quantity is Quantity.INVENTORY:
+            listening[key], after[key] = _listen(after[key], series.good())
+        after[key] = _fold_scalars(after[key], quantity, series)
+    for key, last_at_us, made_us in _sighted(batch):
+        after[key] = _heard(after[key], last_at_us, made_us)
+    _fold_events(after, batch)
+    for key, state in after.items():
+        after[key] = replace(state, arrival_us=arrivals[key[0]])
+    return after, listening
+
+
+def _heard(state: SensorState, at_us: int, made_us: int) -> SensorState:
+    fresh_us = made_us if state.fresh_us is None else max(state.fresh_us, made_us)
+    return replace(state, last_at_us=at_us, fresh_us=fresh_us)
+
+
+def _fold_scalars(state: SensorState, quantity: Quantity, series: Series) -> SensorState:
+    """Return the state after readings of one quantity: bad ones are no sign of life."""
+    usable = np.flatnonzero(series.quality <= UNSTABLE)
+    if len(usable) == 0:
+        return state
+    last = int(usable[-1])
+    state = _heard(state, int(series.at_us[last]), int(series.made_us[usable].max()))
+    good = np.flatnonzero(series.quality == GOOD)
+    if len(good) == 0:
+        return state
+    state = replace(state, values={**state.values, quantity: series.sample(int(good[-1]))})
+    if quantity is Quantity.CONTACT:
+        opened = good[series.value[good] > CONTACT_OPEN]
+        if len(opened):
+            state = replace(state, opened=series.sample(int(opened[-1])))
+    return state
+
+
+def _listen(state: SensorState, rounds: Series) -> tuple[Listening, SensorState]:
+    """Return how long the reader had listened at each round, and its state after them."""
+    order = np.argsort(rounds.place, kind="stable")
+    at_us = rounds.at_us[order]
+    if len(at_us) == 0:
+        nothing = np.empty(0, dtype=np.int64)
+        return Listening(place=nothing, listened_us=nothing, before_us=state.listened_us), state
+    first_us = at_us[0] if state.inventory_at_us is None else state.inventory_at_us
+    steps_us = np.clip(np.diff(at_us, prepend=first_us), 0, LISTEN_STEP_US_MAX)
+    listened_us = state.listened_us + np.cumsum(steps_us)
+    after = replace(state, listened_us=int(listened_us[-1]), inventory_at_us=int(at_us[-1]))
+    table = Listening(
+        place=rounds.place[order], listened_us=listened_us, before_us=state.listened_us
+    )
+    return table, after
+
+
+def _sighted(batch: ReadingBatch) -> list[tuple[SensorKey, int, int]]:
+    """Return each reader with sightings, the time of the last and when it was made."""
+    columns = batch.sightings
+    if len(columns) == 0:
+        return []
+    made_us = batch.made_us
+    found: list[tuple[SensorKey, int, int]] = []
+    for channel in np.unique(columns.channel).tolist():
+        last = int(np.flatnonzero(columns.channel == channel)[-1])
+        ref = batch.channels[channel]
+        newest_us = int(made_us[columns.envelope[last]])
+        found.append(((ref.gateway, ref.sensor), int(columns.at_us[last]), newest_us))
+    return found
+
+
+def _fold_events(states: dict[SensorKey, SensorState], batch: ReadingBatch) -> None:
+    for event in batch.events:
+        ref = batch.channels[event.channel]
+        key = ref.gateway, ref.sensor
+        made_us = batch.envelopes[event.envelope].made_unix_us
+        states[key] = fold_event(states[key], event, made_us)
+
+
+def fold_event(state: SensorState, event: EventRow, made_us: int) -> SensorState:
+    """Return a sensor's state after an event; a health that is none is implausible."""
+    match event.type:
+        case EventType.HEALTH:
+            return replace(state, health=_health(event.body.get("state")))
+        case EventType.CAMERA_STATUS:
+            status = str(event.body.get("status"))
+            state = _heard(state, event.at_us, made_us)
+            return replace(state, offline=None if status == _ONLINE else status)
+        case EventType.CAMERA_TAMPER:
+            return _fold_tamper(_heard(state, event.at_us, made_us), event, made_us)
+        case EventType.CAMERA_OBJECT:
+            return _heard(state, event.at_us, made_us)
+        case _:
+            return state
+
+
+def _fold_tamper(state: SensorState, event: EventRow, made_us: int) -> SensorState:
+    what = str(event.body.get("what"))
+    tampers = dict(state.tampers)
+    if event.body.get("active") is False:
+        tampers.pop(what, None)
+    elif len(tampers) < TAMPERS_MAX:
+        sample = Sample(
+            at_us=event.at_us,
+            value=1.0,
+            envelope_number=event.envelope_number,
+            made_us=made_us,
+            image_sha256=event.image_sha256,
+        )
+        tampers.setdefault(what, sample)
+    return replace(state, tampers=tampers)
+
+
+def _health(said: object) -> Health:
+    known: Sequence[Health] = tuple(Health)
+    return Health(said) if isinstance(said, str) and said in known else Health.IMPLAUSIBLE
