@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.protocols import Validator
 
 from gateway.decode.events import FAULT_BYTES_MAX, Decoder, Event, Fault, Position, ReaderReply
 from gateway.decode.families import FAMILIES
@@ -18,7 +19,7 @@ from gateway.decode.yrm100 import crc16_gen2
 
 ROOT = Path(__file__).parents[4]
 SCHEMA = json.loads((ROOT / "schemas" / "decode-lines.schema.json").read_text(encoding="utf-8"))
-VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+VALIDATOR: Validator = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 
 def nmea(body: str) -> bytes:
