@@ -342,6 +342,14 @@ def _insert_gateway(
         key_id=key_id_of(public_key),
         enrolled_at=now,
     )
+    insert(
+        conn,
+        "gateway_key",
+        key_id=key_id_of(public_key),
+        public_key=public_key,
+        gateway_id=gateway_id,
+        enrolled_at=now,
+    )
     insert(conn, "stream", gateway_id=gateway_id)
     return gateway_id, key
 

@@ -233,15 +233,16 @@ def add_token(body: TokenBody, db: Db, actor: CurrentActor, now: Now) -> NewToke
 
 
 @router.get("/tokens")
-def list_tokens(db: Db, actor: CurrentActor) -> list[TokenView]:
-    """Return the API tokens of the caller's account, newest first."""
+def list_tokens(db: Db, actor: CurrentActor, account_id: UUID | None = None) -> list[TokenView]:
+    """Return the caller's API tokens, newest first; a regulator's account for an operator."""
+    account = AccountId(account_id or actor.account_id)
     with db.acting(actor) as conn:
-        return [_token_view(token) for token in service.list_tokens(conn, actor)]
+        return [_token_view(token) for token in service.list_tokens(conn, actor, account)]
 
 
 @router.delete("/tokens/{token_id}")
 def revoke_token(token_id: UUID, db: Db, actor: CurrentActor, now: Now) -> TokenView:
-    """Revoke one of the caller's API tokens, at once and for ever."""
+    """Revoke an API token of the caller, or a regulator's, at once and for ever."""
     with db.acting(actor) as conn:
         return _token_view(service.revoke_token(conn, actor, TokenId(token_id), now))
 

@@ -29,6 +29,7 @@ from backend.parties.types import (
 )
 
 SECRET_BYTES: Final = 32
+WRITERS: Final = tuple(role for role in Role if role is not Role.REGULATOR)
 TOKENS_MAX: Final = 50  # Of an account: one for each machine and then some.
 TOKEN_LIFE_MAX: Final = timedelta(days=366)
 
@@ -157,7 +158,7 @@ def add_token(
         RefusedError: The account has too many.
     """
     if actor.role is Role.REGULATOR:
-        raise RoleError(actor.role, tuple(role for role in Role if role is not Role.REGULATOR))
+        raise RoleError(actor.role, WRITERS)
     return _add_token(conn, actor.account_id, name, expires_at, now)
 
 
@@ -173,25 +174,43 @@ def add_regulator_token(
     """
     account = store.load_account(conn, account_id)
     if account is None or account.role is not Role.REGULATOR:
-        raise NotFoundError("regulator's account", account_id)
+        raise NotFoundError("account", account_id)
     return _add_token(conn, account_id, name, expires_at, now)
 
 
-def list_tokens(conn: Conn, actor: Actor) -> Sequence[ApiToken]:
-    """Return the actor's tokens."""
-    return store.list_tokens(conn, actor.account_id)
+def list_tokens(conn: Conn, actor: Actor, account_id: AccountId) -> Sequence[ApiToken]:
+    """Return an account's tokens: the actor's own, or a regulator's for an operator.
+
+    Raises:
+        NotFoundError: It is neither.
+    """
+    _check_keeper(conn, actor, account_id)
+    return store.list_tokens(conn, account_id)
 
 
 def revoke_token(conn: Conn, actor: Actor, token_id: TokenId, now: datetime) -> ApiToken:
-    """Revoke one of the actor's tokens; again is as well.
+    """Revoke a token of the actor, or a regulator's for an operator; again is as well.
 
     Raises:
-        NotFoundError: It has no such token.
+        NotFoundError: There is no such token, or it is somebody else's.
     """
-    token = store.save_revocation(conn, token_id, actor.account_id, now)
+    token = store.load_token(conn, token_id)
     if token is None:
         raise NotFoundError("token", token_id)
-    return token
+    _check_keeper(conn, actor, token.account_id)
+    revoked = store.save_revocation(conn, token_id, now)
+    if revoked is None:
+        raise RoleError(actor.role, WRITERS)
+    return revoked
+
+
+def _check_keeper(conn: Conn, actor: Actor, account_id: AccountId) -> None:
+    """Let pass who keeps the tokens of an account."""
+    if account_id == actor.account_id:
+        return
+    account = store.load_account(conn, account_id) if actor.role is Role.OPERATOR else None
+    if account is None or account.role is not Role.REGULATOR:
+        raise NotFoundError("account", account_id)
 
 
 def _find_or_add_party(conn: Conn, name: str) -> Party:

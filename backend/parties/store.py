@@ -173,17 +173,24 @@ def count_tokens(conn: Conn, account_id: AccountId, now: datetime) -> int:
     return int(row[0])
 
 
-def save_revocation(
-    conn: Conn, token_id: TokenId, account_id: AccountId, now: datetime
-) -> ApiToken | None:
-    """Revoke a token of the account; one that is revoked already keeps its time."""
+def load_token(conn: Conn, token_id: TokenId) -> ApiToken | None:
+    """Return a token, if the actor may see it."""
+    query = (
+        "SELECT id, account_id, name, created_at, expires_at, revoked_at FROM api_token"
+        " WHERE id = %s"
+    )
+    with conn.cursor(row_factory=class_row(ApiToken)) as cursor:
+        return cursor.execute(query, [token_id]).fetchone()
+
+
+def save_revocation(conn: Conn, token_id: TokenId, now: datetime) -> ApiToken | None:
+    """Revoke a token, once; None when it is not the actor's to revoke."""
     statement = (
-        "UPDATE api_token SET revoked_at = coalesce(revoked_at, %s)"
-        " WHERE id = %s AND account_id = %s"
+        "UPDATE api_token SET revoked_at = coalesce(revoked_at, %s) WHERE id = %s"
         " RETURNING id, account_id, name, created_at, expires_at, revoked_at"
     )
     with conn.cursor(row_factory=class_row(ApiToken)) as cursor:
-        return cursor.execute(statement, [now, token_id, account_id]).fetchone()
+        return cursor.execute(statement, [now, token_id]).fetchone()
 
 
 def load_token_account(conn: Conn, digest: bytes, now: datetime) -> Account | None:

@@ -16,19 +16,18 @@ class BadCodeError(RefusedError):
 
 
 class AlreadyEnrolledError(RefusedError):
-    """The gateway has its key, and the envelopes under it keep their numbers."""
+    """The gateway has its key, and its stream is open."""
 
     def __init__(self, gateway_id: str) -> None:
         super().__init__(
             "already_enrolled",
-            f"gateway {gateway_id} has a key, and its stream keeps its numbers:"
-            " register a new gateway name and enrol that one",
+            f"gateway {gateway_id} has a key, and its stream is open: ask with replace, to end it",
             gateway_id=gateway_id,
         )
 
 
 class KeyInUseError(RefusedError):
-    """Another gateway has this key: two streams under one key could be told apart by nobody."""
+    """The key was enrolled before: two streams under one key could be told apart by nobody."""
 
     def __init__(self) -> None:
-        super().__init__("key_in_use", "another gateway has this key: generate a new one")
+        super().__init__("key_in_use", "this key was enrolled before: generate a new one")

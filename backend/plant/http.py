@@ -111,9 +111,10 @@ class GatewayView(BaseModel):
 
 
 class CodeBody(Body):
-    """How long an enrolment code lives."""
+    """How long an enrolment code lives, and whether it may end the key of a gateway that works."""
 
     hours: Annotated[int, Field(ge=1, le=service.CODE_HOURS_MAX)] = 24
+    replace: bool = False
 
 
 class CodeView(BaseModel):
@@ -243,11 +244,14 @@ def add_enrolment_code(
     gateway_id: str, db: Db, actor: AsOperator, now: Now, body: CodeBody | None = None
 ) -> CodeView:
     """Return a code that enrols this gateway once; it is shown this once."""
-    hours = (body or CodeBody()).hours
+    wanted = body or CodeBody()
+    asked = service.CodeRequest(
+        gateway_id=GatewayId(gateway_id),
+        life=timedelta(hours=wanted.hours),
+        replace=wanted.replace,
+    )
     with db.acting(actor) as conn:
-        code, text = service.add_code(
-            conn, actor, GatewayId(gateway_id), now, timedelta(hours=hours)
-        )
+        code, text = service.add_code(conn, actor, asked, now)
     return CodeView(gateway_id=code.gateway_id, code=text, expires_at=code.expires_at)
 
 

@@ -22,7 +22,17 @@ from backend.plant.rules import (
 from backend.plant.types import EnrolmentCode, Gateway, Site, Zone
 from schemas.keys import key_id_of
 
+OPEN: Final = "open"
 CODE_HOURS_MAX: Final = 24 * 7  # A visit that is put off by a week is a new visit.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRequest:
+    """A code that an operator asks for; ``replace``: also for a gateway that works."""
+
+    gateway_id: GatewayId
+    life: timedelta
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,22 +92,27 @@ def load_gateway(conn: Conn, gateway_id: GatewayId) -> Gateway:
 
 
 def add_code(
-    conn: Conn, actor: Actor, gateway_id: GatewayId, now: datetime, life: timedelta
+    conn: Conn, actor: Actor, asked: CodeRequest, now: datetime
 ) -> tuple[EnrolmentCode, str]:
     """Return a new enrolment code; its text is returned this once.
 
+    A gateway whose stream is stopped (a fork was seen) is enrolled anew by any code; one whose
+    stream is open only if the operator says so, because it ends the key that the gateway has.
+
     Raises:
         NotFoundError: There is no such gateway.
-        AlreadyEnrolledError: It has its key.
+        AlreadyEnrolledError: It has its key, and its stream is open.
     """
-    if load_gateway(conn, gateway_id).enrolled_at is not None:
-        raise AlreadyEnrolledError(gateway_id)
+    gateway = load_gateway(conn, asked.gateway_id)
+    if gateway.stream_state == OPEN and not asked.replace:
+        raise AlreadyEnrolledError(asked.gateway_id)
     text = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARACTERS))
     code = EnrolmentCode(
         code_sha256=digest_code(text),
-        gateway_id=gateway_id,
+        gateway_id=asked.gateway_id,
+        replaces=gateway.key_id,
         created_by=actor.account_id,
-        expires_at=now + life,
+        expires_at=now + asked.life,
     )
     store.add_code(conn, code)
     return code, format_code(text)
@@ -112,21 +127,17 @@ def enrol(conn: Conn, request: EnrolmentRequest, now: datetime) -> None:
     Raises:
         InvalidError: The key is none that an honest gateway has.
         BadCodeError: The code does not fit, was used, or is over.
-        AlreadyEnrolledError: The gateway has its key.
-        KeyInUseError: Another gateway has the key.
+        KeyInUseError: A gateway has the key, or had it.
     """
     verify_key(request.public_key)
     digest, gateway_id = digest_code(request.code), request.gateway_id
+    store.lock_gateway(conn, gateway_id)
     if store.is_own_enrolment(conn, digest, gateway_id, request.public_key, now):
         return
     if not store.save_code_used(conn, digest, gateway_id, now):
-        # The same request may have been committed while this one waited for it.
-        if store.is_own_enrolment(conn, digest, gateway_id, request.public_key, now):
-            return
         raise BadCodeError
     key_id = key_id_of(request.public_key)
-    if not store.save_enrolment(conn, gateway_id, request.public_key, key_id, now):
-        raise AlreadyEnrolledError(gateway_id)
+    store.save_enrolment(conn, gateway_id, request.public_key, key_id, now)
 
 
 def _load_site(conn: Conn, site_id: SiteId) -> Site:

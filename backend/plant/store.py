@@ -102,18 +102,29 @@ def list_gateways(conn: Conn, gateway_id: GatewayId | None = None) -> Sequence[G
 def add_code(conn: Conn, code: EnrolmentCode) -> None:
     """Store an enrolment code's digest."""
     statement = (
-        "INSERT INTO enrolment_code (code_sha256, gateway_id, created_by, expires_at)"
-        " VALUES (%s, %s, %s, %s)"
+        "INSERT INTO enrolment_code (code_sha256, gateway_id, replaces, created_by, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s)"
     )
-    values = [code.code_sha256, code.gateway_id, code.created_by, code.expires_at]
+    values = [
+        code.code_sha256,
+        code.gateway_id,
+        code.replaces,
+        code.created_by,
+        code.expires_at,
+    ]
     conn.execute(statement, values)
 
 
 def save_code_used(conn: Conn, digest: bytes, gateway_id: GatewayId, now: datetime) -> bool:
-    """Use a code up and return whether it was there to use; of two at once, one loses."""
+    """Use a code up and return whether it was there to use; of two at once, one loses.
+
+    A code is made for the key that the gateway has then: with another key it is of no use.
+    """
     statement = (
-        "UPDATE enrolment_code SET used_at = %s WHERE code_sha256 = %s AND gateway_id = %s"
-        " AND used_at IS NULL AND expires_at > %s"
+        "UPDATE enrolment_code c SET used_at = %s FROM gateway g"
+        " WHERE c.code_sha256 = %s AND c.gateway_id = %s AND g.id = c.gateway_id"
+        " AND c.used_at IS NULL AND c.expires_at > %s"
+        " AND c.replaces IS NOT DISTINCT FROM g.key_id"
     )
     return conn.execute(statement, [now, digest, gateway_id, now]).rowcount == 1
 
@@ -131,26 +142,38 @@ def is_own_enrolment(
     return row is not None
 
 
+def lock_gateway(conn: Conn, gateway_id: GatewayId) -> None:
+    """Keep a gateway to this transaction: its enrolments come one after another."""
+    conn.execute("SELECT 1 FROM gateway WHERE id = %s FOR UPDATE", [gateway_id])
+
+
 def save_enrolment(
     conn: Conn, gateway_id: GatewayId, public_key: bytes, key_id: bytes, now: datetime
-) -> bool:
-    """Give a gateway its key and begin its stream; return False when it has a key already.
+) -> None:
+    """Give a gateway its key and begin its stream at number 0; earlier envelopes stay as they are.
 
     Raises:
-        KeyInUseError: Another gateway has the key.
+        KeyInUseError: A gateway has the key, or had it.
     """
-    statement = (
-        "UPDATE gateway SET public_key = %s, key_id = %s, enrolled_at = %s"
-        " WHERE id = %s AND public_key IS NULL"
-    )
     try:
-        changed = conn.execute(statement, [public_key, key_id, now, gateway_id]).rowcount
+        conn.execute(
+            "INSERT INTO gateway_key (key_id, public_key, gateway_id, enrolled_at)"
+            " VALUES (%s, %s, %s, %s)",
+            [key_id, public_key, gateway_id, now],
+        )
     except errors.UniqueViolation as error:
         raise KeyInUseError from error
-    if changed != 1:
-        return False
-    conn.execute("INSERT INTO stream (gateway_id) VALUES (%s)", [gateway_id])
-    return True
+    conn.execute(
+        "UPDATE gateway SET public_key = %s, key_id = %s, enrolled_at = %s WHERE id = %s",
+        [public_key, key_id, now, gateway_id],
+    )
+    conn.execute(
+        "INSERT INTO stream (gateway_id) VALUES (%s) ON CONFLICT (gateway_id) DO UPDATE SET"
+        " number = DEFAULT, sha256 = DEFAULT, readings = DEFAULT, state = DEFAULT,"
+        " last_base_unix_us = DEFAULT, boot_id = DEFAULT, clock_state = DEFAULT,"
+        " clock_skew_us = DEFAULT, boot_lag_min_us = DEFAULT, clock_flag = DEFAULT",
+        [gateway_id],
+    )
 
 
 def list_sensors(conn: Conn) -> Sequence[Sensor]:

@@ -58,10 +58,11 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentCode:
-    """A right to enrol one gateway once; the code itself is known to its maker only."""
+    """A right to enrol one gateway once, in place of the key ``replaces`` if it has one."""
 
     code_sha256: bytes
     gateway_id: GatewayId
+    replaces: bytes | None
     created_by: AccountId
     expires_at: datetime
 

@@ -21,9 +21,18 @@ CREATE TABLE gateway (
   enrolled_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now()
 );
+-- Every key that a gateway ever had: old envelopes stay verifiable, and no key is enrolled twice.
+CREATE TABLE gateway_key (                  -- append-only
+  key_id bytea PRIMARY KEY CHECK (length(key_id) = 16),
+  public_key bytea NOT NULL CHECK (length(public_key) = 32),
+  gateway_id text NOT NULL REFERENCES gateway,
+  enrolled_at timestamptz NOT NULL
+);
+CREATE INDEX ON gateway_key (gateway_id);
 CREATE TABLE enrolment_code (
   code_sha256 bytea PRIMARY KEY CHECK (length(code_sha256) = 32),
   gateway_id text NOT NULL REFERENCES gateway,
+  replaces bytea,                           -- the key id in whose place it puts another; null: it is the first
   created_by uuid NOT NULL REFERENCES account,
   expires_at timestamptz NOT NULL,
   used_at timestamptz

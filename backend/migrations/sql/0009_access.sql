@@ -1,6 +1,6 @@
 -- Who sees what. Sets of ids by SECURITY DEFINER functions, so that policies never call each other.
 -- A regulator reads all and writes nothing; an operator runs the plant and sees no business rows.
-CREATE FUNCTION pw_lots() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_lots() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT l.id FROM lot l WHERE CASE pw_role()
     WHEN 'regulator' THEN true
     WHEN 'borrower' THEN l.owner_party = pw_party()
@@ -9,41 +9,41 @@ CREATE FUNCTION pw_lots() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINE
                                 WHERE p.lender_party = pw_party() AND p.state IN ('proposed','active'))
     ELSE false END
 $$;
-CREATE FUNCTION pw_sites() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_sites() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT s.id FROM site s WHERE CASE
     WHEN pw_role() IN ('regulator','operator') THEN true
     WHEN pw_role() = 'logistics' THEN s.logistics_party = pw_party()
     ELSE s.id IN (SELECT l.site_id FROM lot l WHERE l.id IN (SELECT pw_lots())) END
 $$;
-CREATE FUNCTION pw_channels() RETURNS SETOF int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_channels() RETURNS SETOF int LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT c.id FROM channel c JOIN gateway g ON g.id = c.gateway_id WHERE CASE
     WHEN pw_role() IN ('regulator','operator') THEN true
     WHEN pw_role() = 'logistics' THEN g.site_id IN (SELECT pw_sites())
     ELSE EXISTS (SELECT 1 FROM sensor_binding b JOIN lot l ON l.zone_id = b.zone_id AND (b.lot_id IS NULL OR b.lot_id = l.id)
                  WHERE b.gateway_id = c.gateway_id AND b.sensor = c.sensor AND l.id IN (SELECT pw_lots())) END
 $$;
-CREATE FUNCTION pw_gateways() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_gateways() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT g.id FROM gateway g WHERE CASE
     WHEN pw_role() IN ('regulator','operator') THEN true
     WHEN pw_role() = 'logistics' THEN g.site_id IN (SELECT pw_sites())
     ELSE g.id IN (SELECT b.gateway_id FROM sensor_binding b JOIN lot l ON l.zone_id = b.zone_id
                   WHERE l.id IN (SELECT pw_lots())) END
 $$;
-CREATE FUNCTION pw_facilities() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_facilities() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT f.id FROM facility f WHERE CASE pw_role()
     WHEN 'regulator' THEN true
     WHEN 'lender' THEN f.lender_party = pw_party()
     WHEN 'borrower' THEN f.borrower_party = pw_party()
     ELSE false END
 $$;
-CREATE FUNCTION pw_pledges() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_pledges() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT p.id FROM pledge p WHERE CASE pw_role()
     WHEN 'regulator' THEN true
     WHEN 'lender' THEN p.lender_party = pw_party()
     WHEN 'borrower' THEN p.pledgor_party = pw_party()
     ELSE false END
 $$;
-CREATE FUNCTION pw_alerts() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION pw_alerts() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT a.id FROM alert a WHERE a.lot_id IN (SELECT pw_lots()) OR a.facility_id IN (SELECT pw_facilities())
     OR (a.lot_id IS NULL AND a.facility_id IS NULL AND a.gateway_id IN (SELECT pw_gateways()))
 $$;
@@ -66,17 +66,18 @@ GRANT DELETE ON session, enrolment_code TO pledgewatch_worker;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pledgewatch_api, pledgewatch_worker;
 
 -- Reading.
-GRANT SELECT ON party, account, session, api_token, site, zone, gateway, enrolment_code, stream, channel, envelope, refused_envelope, commodity, lot, item, sensor_binding, sensor_state, item_state, lot_state,
+GRANT SELECT ON party, account, session, api_token, site, zone, gateway, gateway_key, enrolment_code, stream, channel, envelope, refused_envelope, commodity, lot, item, sensor_binding, sensor_state, item_state, lot_state,
   lot_event, alert, alert_evidence, alert_event, instrument, price, daily_price, volatility, facility, pledge, pledge_lot, valuation, lot_valuation,
   facility_lock, drawdown, repayment, facility_event TO pledgewatch_api;
 CREATE POLICY read ON party FOR SELECT TO pledgewatch_api USING (pw_role() IS NOT NULL);      -- names are no secret among users
 CREATE POLICY read ON account FOR SELECT TO pledgewatch_api USING (pw_role() IN ('auth','operator','regulator') OR party_id = pw_party());
 CREATE POLICY read ON session FOR SELECT TO pledgewatch_api USING (pw_role() = 'auth');
 CREATE POLICY read ON api_token FOR SELECT TO pledgewatch_api USING (pw_role() = 'auth'
-  OR account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()));
+  OR account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party() OR (pw_role() = 'operator' AND a.role = 'regulator')));
 CREATE POLICY read ON site FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_sites()));
 CREATE POLICY read ON zone FOR SELECT TO pledgewatch_api USING (site_id IN (SELECT pw_sites()));
 CREATE POLICY read ON gateway FOR SELECT TO pledgewatch_api USING (pw_role() = 'enrol' OR id IN (SELECT pw_gateways()));
+CREATE POLICY read ON gateway_key FOR SELECT TO pledgewatch_api USING (pw_role() = 'enrol' OR gateway_id IN (SELECT pw_gateways()));
 CREATE POLICY read ON enrolment_code FOR SELECT TO pledgewatch_api USING (pw_role() IN ('enrol','operator'));
 CREATE POLICY read ON stream FOR SELECT TO pledgewatch_api USING (gateway_id IN (SELECT pw_gateways()));
 CREATE POLICY read ON channel FOR SELECT TO pledgewatch_api USING (id IN (SELECT pw_channels()));
@@ -118,26 +119,39 @@ ALTER VIEW visible_event_reading OWNER TO pledgewatch_worker;
 GRANT SELECT ON visible_scalar_reading, visible_sighting_reading, visible_event_reading TO pledgewatch_api;
 
 -- Writing: handlers check the role first; these hold when a handler forgets.
-GRANT INSERT ON party, account, session, api_token, site, zone, gateway, enrolment_code, stream, commodity, lot, item, sensor_binding,
+GRANT INSERT ON party, account, session, api_token, site, zone, gateway, gateway_key, enrolment_code, stream, commodity, lot, item, sensor_binding,
   lot_state, item_state, lot_event, alert, alert_evidence, alert_event, instrument, price, daily_price, volatility, facility, pledge, pledge_lot, valuation,
   lot_valuation, facility_lock, drawdown, repayment, facility_event TO pledgewatch_api;
-GRANT UPDATE ON account, api_token, gateway, enrolment_code, stream, lot, lot_state, alert, instrument, price, daily_price, volatility, facility, pledge, pledge_lot,
-  facility_lock, drawdown TO pledgewatch_api;
+-- Column by column where the rest is agreed once: a facility's limit and lines, a drawdown's amount, who an account is.
+GRANT UPDATE (password_hash, failed_logins, locked_until, active) ON account TO pledgewatch_api;
+GRANT UPDATE (revoked_at) ON api_token TO pledgewatch_api;
+GRANT UPDATE (public_key, key_id, enrolled_at) ON gateway TO pledgewatch_api;
+GRANT UPDATE (used_at) ON enrolment_code TO pledgewatch_api;
+GRANT UPDATE (quality) ON price TO pledgewatch_api;
+GRANT UPDATE (severity, state, summary, ceased_at, acknowledged_at, acknowledged_by, resolved_at, resolved_by, resolution, note) ON alert TO pledgewatch_api;
+GRANT UPDATE (principal_minor, interest_minor, fees_minor, recovered_valuations, line_state, valuation_id, cure_by, state) ON facility TO pledgewatch_api;
+GRANT UPDATE (state, facility_id, activated_at, ended_at) ON pledge TO pledgewatch_api;
+GRANT UPDATE (active) ON pledge_lot TO pledgewatch_api;
+GRANT UPDATE (detail, lifted_at, lifted_by) ON facility_lock TO pledgewatch_api;
+GRANT UPDATE (state, decided_by, decided_at, valuation_id, expires_at, ended_at, reasons) ON drawdown TO pledgewatch_api;
+GRANT UPDATE ON stream, lot_state, daily_price, volatility TO pledgewatch_api;
 GRANT DELETE ON session TO pledgewatch_api;
 CREATE POLICY add ON party FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
 CREATE POLICY add ON account FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
 CREATE POLICY change ON account FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('auth','operator'));
 CREATE POLICY add ON session FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'auth');
 CREATE POLICY drop ON session FOR DELETE TO pledgewatch_api USING (pw_role() = 'auth');
-CREATE POLICY add ON api_token FOR INSERT TO pledgewatch_api WITH CHECK (account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()) AND pw_role() <> 'auth');
-CREATE POLICY change ON api_token FOR UPDATE TO pledgewatch_api USING (account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()));
+CREATE POLICY add ON api_token FOR INSERT TO pledgewatch_api WITH CHECK ((pw_role() IN ('borrower','lender','logistics','operator') AND account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()))
+  OR (pw_role() = 'operator' AND account_id IN (SELECT a.id FROM account a WHERE a.role = 'regulator')));
+CREATE POLICY change ON api_token FOR UPDATE TO pledgewatch_api USING ((pw_role() IN ('borrower','lender','logistics','operator') AND account_id IN (SELECT a.id FROM account a WHERE a.party_id = pw_party()))
+  OR (pw_role() = 'operator' AND account_id IN (SELECT a.id FROM account a WHERE a.role = 'regulator')));
 CREATE POLICY add ON site FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator' OR (pw_role() = 'logistics' AND logistics_party = pw_party()));
 CREATE POLICY add ON zone FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','logistics') AND site_id IN (SELECT pw_sites()));
 CREATE POLICY add ON gateway FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','logistics') AND site_id IN (SELECT pw_sites()));
 CREATE POLICY change ON gateway FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('enrol','operator'));
+CREATE POLICY add ON gateway_key FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'enrol');
 CREATE POLICY add ON enrolment_code FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'operator');
 CREATE POLICY change ON enrolment_code FOR UPDATE TO pledgewatch_api USING (pw_role() = 'enrol');
-CREATE POLICY add ON stream FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'enrol');
 CREATE POLICY enrol ON stream FOR ALL TO pledgewatch_api USING (pw_role() = 'enrol') WITH CHECK (pw_role() = 'enrol');
 CREATE POLICY add ON commodity FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() IN ('operator','lender'));
 CREATE POLICY add ON lot FOR INSERT TO pledgewatch_api WITH CHECK (pw_role() = 'logistics' AND site_id IN (SELECT pw_sites()));
@@ -175,7 +189,7 @@ CREATE POLICY add ON facility_event FOR INSERT TO pledgewatch_api WITH CHECK (pw
 
 -- Append-only tables: nobody's role may update or delete (UPDATE and DELETE are granted to no role above);
 -- the worker's blanket UPDATE grant is taken back where history must stand.
-REVOKE UPDATE ON envelope, scalar_reading, sighting_reading, event_reading, refused_envelope, lot_event, alert_evidence, alert_event,
+REVOKE UPDATE ON gateway_key, envelope, scalar_reading, sighting_reading, event_reading, refused_envelope, lot_event, alert_evidence, alert_event,
   valuation, lot_valuation, repayment, facility_event FROM pledgewatch_worker;
 
 -- A committed change of state is told to whoever listens; the page asks again under its own rights.

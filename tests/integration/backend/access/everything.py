@@ -1,0 +1,275 @@
+"""Rows of every table for one plant, and which rows of a table are that plant's."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Final, LiteralString
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from backend.db import Conn
+from backend.parties.types import Role
+from tests.builders import NOW, Plant, build_plant, insert
+
+# Of each table and view: which rows are of one plant. A new table must be added here, or the
+# tests fail; PUBLIC ones are the same for whoever is logged in.
+ROWS_OF: Final[dict[str, LiteralString]] = {
+    "account": "party_id = ANY(%(parties)s)",
+    "alert": "id = ANY(%(alerts)s)",
+    "alert_event": "alert_id = ANY(%(alerts)s)",
+    "alert_evidence": "alert_id = ANY(%(alerts)s)",
+    "api_token": "account_id = ANY(%(accounts)s)",
+    "channel": "gateway_id = %(gateway)s",
+    "commodity": "id = ANY(%(commodities)s)",
+    "daily_price": "instrument_id = ANY(%(instruments)s)",
+    "drawdown": "facility_id = %(facility)s",
+    "enrolment_code": "gateway_id = %(gateway)s",
+    "envelope": "gateway_id = %(gateway)s",
+    "event_reading": "channel_id = ANY(%(channels)s)",
+    "facility": "id = %(facility)s",
+    "facility_event": "facility_id = %(facility)s",
+    "facility_lock": "facility_id = %(facility)s",
+    "gateway": "id = %(gateway)s",
+    "gateway_key": "gateway_id = %(gateway)s",
+    "instrument": "id = ANY(%(instruments)s)",
+    "item": "lot_id = ANY(%(lots)s)",
+    "item_sighting": "item_id = ANY(%(items)s)",
+    "item_state": "item_id = ANY(%(items)s)",
+    "lot": "id = ANY(%(lots)s)",
+    "lot_event": "lot_id = ANY(%(lots)s)",
+    "lot_state": "lot_id = ANY(%(lots)s)",
+    "lot_valuation": "lot_id = ANY(%(lots)s)",
+    "party": "id = ANY(%(parties)s)",
+    "pledge": "id = %(pledge)s",
+    "pledge_lot": "pledge_id = %(pledge)s",
+    "price": "instrument_id = ANY(%(instruments)s)",
+    "refused_envelope": "gateway_id = %(gateway)s",
+    "repayment": "facility_id = %(facility)s",
+    "scalar_reading": "channel_id = ANY(%(channels)s)",
+    "sensor_binding": "gateway_id = %(gateway)s",
+    "sensor_state": "gateway_id = %(gateway)s",
+    "session": "account_id = ANY(%(accounts)s)",
+    "sighting_reading": "channel_id = ANY(%(channels)s)",
+    "site": "id = %(site)s",
+    "stream": "gateway_id = %(gateway)s",
+    "valuation": "facility_id = %(facility)s",
+    "visible_event_reading": "channel_id = ANY(%(channels)s)",
+    "visible_scalar_reading": "channel_id = ANY(%(channels)s)",
+    "visible_sighting_reading": "channel_id = ANY(%(channels)s)",
+    "volatility": "instrument_id = ANY(%(instruments)s)",
+    "zone": "site_id = %(site)s",
+}
+READINGS: Final = frozenset({"scalar_reading", "sighting_reading", "event_reading"})
+VIEWS: Final = frozenset(f"visible_{name}" for name in READINGS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everything:
+    """A plant and the ids by which its rows are found."""
+
+    plant: Plant
+    ids: dict[str, Any]
+
+
+def build_everything(conn: Conn, name: str) -> Everything:
+    """Store a plant with at least one row in every table; ``conn`` is the worker's."""
+    plant = build_plant(conn, name)
+    alert_id: UUID = insert(
+        conn,
+        "alert",
+        kind="shortfall",
+        severity="critical",
+        cause=f"lot:{plant.lots['copper']}:load",
+        lot_id=plant.lots["copper"],
+        summary="short",
+        opened_at=NOW,
+    )
+    facility_alert: UUID = insert(
+        conn,
+        "alert",
+        kind="below_line",
+        severity="warning",
+        cause=f"facility:{plant.facility_id}:line",
+        facility_id=plant.facility_id,
+        summary="below",
+        opened_at=NOW,
+    )
+    _add_access_rows(conn, plant)
+    _add_telemetry_rows(conn, plant)
+    _add_history_rows(conn, plant, (alert_id, facility_alert))
+    _add_money_rows(conn, plant)
+    ids = {
+        "accounts": [actor.account_id for actor in plant.actors.values()],
+        "alerts": [alert_id, facility_alert],
+        "channels": list(plant.channels.values()),
+        "commodities": list(plant.commodities.values()),
+        "facility": plant.facility_id,
+        "gateway": plant.gateway_id,
+        "instruments": list(plant.instruments.values()),
+        "items": [item.id for items in plant.items.values() for item in items],
+        "lots": list(plant.lots.values()),
+        "parties": [actor.party_id for actor in plant.actors.values()],
+        "pledge": plant.pledge_id,
+        "site": plant.site_id,
+    }
+    return Everything(plant=plant, ids=ids)
+
+
+def _add_access_rows(conn: Conn, plant: Plant) -> None:
+    for actor in plant.actors.values():
+        digest = sha256(actor.login.encode()).digest()
+        times = {"created_at": NOW, "expires_at": NOW + timedelta(days=1)}
+        account_id = actor.account_id
+        insert(
+            conn, "session", token_sha256=digest, account_id=account_id, csrf_token="x", **times
+        )
+        insert(conn, "api_token", account_id=account_id, name="x", token_sha256=digest, **times)
+    insert(
+        conn,
+        "enrolment_code",
+        code_sha256=sha256(plant.name.encode()).digest(),
+        gateway_id=plant.gateway_id,
+        created_by=plant.actors[Role.LOGISTICS].account_id,
+        expires_at=NOW,
+    )
+
+
+def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
+    insert(
+        conn,
+        "envelope",
+        gateway_id=plant.gateway_id,
+        number=1,
+        sha256=bytes(32),
+        key_id=bytes(16),
+        base_at=NOW,
+        received_at=NOW,
+        readings=3,
+        bytes=b"x",
+    )
+    insert(
+        conn,
+        "refused_envelope",
+        received_at=NOW,
+        topic="pw/1/up/0/x",
+        gateway_id=plant.gateway_id,
+        reason="bad_signature",
+        detail="x",
+        sha256=bytes(32),
+        bytes=b"x",
+    )
+    for lot_items in plant.items.values():
+        insert(
+            conn,
+            "item_sighting",
+            item_id=lot_items[0].id,
+            gateway_id=plant.gateway_id,
+            sensor="rfid-a",
+            seen_us=1,
+            made_us=1,
+            listened_us=1,
+            streak_us=1,
+            streak_reads=1,
+            rssi_cdbm=-5000,
+            envelope_number=1,
+        )
+    for sensor, quantity in plant.channels:
+        if quantity in ("mass", "temperature", "inventory", "latitude"):
+            insert(conn, "sensor_state", gateway_id=plant.gateway_id, sensor=sensor)
+    _add_reading_rows(conn, plant)
+
+
+def _add_reading_rows(conn: Conn, plant: Plant) -> None:
+    row: dict[str, Any] = {"at": NOW, "envelope_number": 1}
+    mass = plant.channels["scale-a", "mass"]
+    insert(conn, "scalar_reading", channel_id=mass, value=1.0, quality=0, **row)
+    insert(
+        conn,
+        "sighting_reading",
+        channel_id=plant.channels["rfid-a", None],
+        epc=plant.items["copper"][0].epc,
+        antenna=1,
+        rssi_cdbm=-5000,
+        count=1,
+        **row,
+    )
+    camera = plant.channels["cam-a", None]
+    insert(conn, "event_reading", channel_id=camera, type="health", body=Jsonb({}), **row)
+
+
+def _add_history_rows(conn: Conn, plant: Plant, alert_ids: tuple[UUID, ...]) -> None:
+    for alert_id in alert_ids:
+        insert(
+            conn, "alert_evidence", alert_id=alert_id, at=NOW, recorded_at=NOW, text="less mass"
+        )
+        insert(conn, "alert_event", alert_id=alert_id, at=NOW, actor="ingest", what="opened")
+    for lot_id in plant.lots.values():
+        insert(conn, "lot_event", lot_id=lot_id, at=NOW, actor="x", what="registered")
+
+
+def _add_money_rows(conn: Conn, plant: Plant) -> None:
+    for instrument_id in plant.instruments.values():
+        insert(conn, "daily_price", instrument_id=instrument_id, day=NOW.date(), at=NOW, value=1)
+        insert(conn, "volatility", instrument_id=instrument_id, sigma_daily=0.1, days=9, at=NOW)
+    valuation_id: UUID = insert(
+        conn,
+        "valuation",
+        id=uuid4(),
+        facility_id=plant.facility_id,
+        at=NOW,
+        expires_at=NOW,
+        value_minor=1,
+        exposure_minor=0,
+        base_minor=1,
+        content_sha256=bytes(32),
+        complete=True,
+        model="x",
+    )
+    for lot_id in plant.lots.values():
+        insert(
+            conn,
+            "lot_valuation",
+            valuation_id=valuation_id,
+            lot_id=lot_id,
+            accepted_mass_g=1,
+            haircut_bps=1,
+            value_minor=1,
+            lendable_minor=1,
+            complete=True,
+        )
+    facility_id, borrower = plant.facility_id, plant.actors[Role.BORROWER].account_id
+    insert(
+        conn,
+        "facility_lock",
+        facility_id=facility_id,
+        reason="MANUAL",
+        detail="x",
+        opened_at=NOW,
+        opened_by="x",
+    )
+    insert(conn, "facility_event", facility_id=facility_id, at=NOW, actor="x", what="opened")
+    insert(
+        conn,
+        "drawdown",
+        id=uuid4(),
+        facility_id=facility_id,
+        amount_minor=1,
+        state="requested",
+        body_sha256=bytes(32),
+        requested_by=borrower,
+        requested_at=NOW,
+    )
+    insert(
+        conn,
+        "repayment",
+        id=uuid4(),
+        facility_id=facility_id,
+        amount_minor=1,
+        fees_minor=0,
+        interest_minor=0,
+        principal_minor=1,
+        body_sha256=bytes(32),
+        paid_by=borrower,
+        paid_at=NOW,
+    )

@@ -1,0 +1,371 @@
+"""Every table under every role: another party's rows are neither seen nor written."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+import pytest
+from psycopg import adapters, errors, sql
+from psycopg.types.json import Jsonb
+
+from backend.db import Conn, Database
+from backend.ids import PartyId
+from backend.parties.types import Actor, Role
+from tests.builders import insert, make_actor
+from tests.integration.backend.access.everything import (
+    READINGS,
+    ROWS_OF,
+    VIEWS,
+    Everything,
+    build_everything,
+)
+
+TRADE: Final = (Role.LENDER, Role.BORROWER, Role.LOGISTICS)
+ALL: Final = frozenset(Role)
+PLANT: Final = frozenset(
+    {Role.LENDER, Role.BORROWER, Role.LOGISTICS, Role.OPERATOR, Role.REGULATOR}
+)
+LOTS: Final = frozenset({Role.LENDER, Role.BORROWER, Role.LOGISTICS, Role.REGULATOR})
+LOAN: Final = frozenset({Role.LENDER, Role.BORROWER, Role.REGULATOR})
+NOBODY: Final[frozenset[Role]] = frozenset()
+
+# Who sees rows of the plant that is their own (operators and regulators: of any plant).
+SEES: Final[dict[str, frozenset[Role]]] = {
+    "account": ALL,
+    "alert": LOTS,
+    "alert_event": LOTS,
+    "alert_evidence": LOTS,
+    "api_token": frozenset(TRADE),
+    "channel": PLANT,
+    "commodity": ALL,
+    "daily_price": ALL,
+    "drawdown": LOAN,
+    "enrolment_code": frozenset({Role.OPERATOR}),
+    "envelope": frozenset({Role.LOGISTICS, Role.OPERATOR, Role.REGULATOR}),
+    "event_reading": NOBODY,
+    "facility": LOAN,
+    "facility_event": LOAN,
+    "facility_lock": LOAN,
+    "gateway": PLANT,
+    "gateway_key": PLANT,
+    "instrument": ALL,
+    "item": LOTS,
+    "item_sighting": NOBODY,  # the detectors' own memory
+    "item_state": LOTS,
+    "lot": LOTS,
+    "lot_event": LOTS,
+    "lot_state": LOTS,
+    "lot_valuation": LOAN,
+    "party": ALL,
+    "pledge": LOAN,
+    "pledge_lot": LOAN,
+    "price": ALL,
+    "refused_envelope": frozenset({Role.OPERATOR, Role.REGULATOR}),
+    "repayment": LOAN,
+    "scalar_reading": NOBODY,
+    "sensor_binding": PLANT,
+    "sensor_state": PLANT,
+    "session": NOBODY,
+    "sighting_reading": NOBODY,
+    "site": PLANT,
+    "stream": PLANT,
+    "valuation": LOAN,
+    "visible_event_reading": PLANT,
+    "visible_scalar_reading": PLANT,
+    "visible_sighting_reading": PLANT,
+    "volatility": ALL,
+    "zone": PLANT,
+}
+# The same for whoever is logged in: names of companies, goods and prices are no secrets here.
+PUBLIC: Final = frozenset(
+    {"party", "commodity", "instrument", "price", "daily_price", "volatility"}
+)
+# Who sees everybody's rows of what it sees at all.
+EVERYWHERE: Final = frozenset({Role.OPERATOR, Role.REGULATOR})
+
+JSONB: Final = adapters.types["jsonb"].oid
+_PLATFORM: Final = frozenset({Role.OPERATOR})
+_MARKET: Final = frozenset({Role.OPERATOR, Role.LENDER})
+# Who may add a row that concerns other parties than its own; nobody where a table is missing.
+ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
+    "party": _PLATFORM,
+    "account": _PLATFORM,
+    "site": _PLATFORM,
+    "zone": _PLATFORM,
+    "gateway": _PLATFORM,
+    "enrolment_code": _PLATFORM,
+    "sensor_binding": _PLATFORM,
+    "commodity": _MARKET,
+    "instrument": _MARKET,
+    "price": _MARKET,
+    "daily_price": _MARKET,
+    "volatility": _MARKET,
+}
+# Who may change rows that concern other parties than its own.
+CHANGES_OF_OTHERS: Final[dict[str, frozenset[Role]]] = {
+    "account": _PLATFORM,  # a new password, an end
+    "gateway": _PLATFORM,
+    "daily_price": _MARKET,
+    "volatility": _MARKET,
+    "price": _MARKET,  # a held price is accepted by a second source
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoPlants:
+    """Two lenders, borrowers and warehouses, and a platform and a supervisor over both."""
+
+    own: Everything
+    other: Everything
+    operator: Actor
+    regulator: Actor
+
+    def actor(self, role: Role) -> Actor:
+        """Return the actor of the own plant in a role."""
+        match role:
+            case Role.OPERATOR:
+                return self.operator
+            case Role.REGULATOR:
+                return self.regulator
+            case _:
+                return self.own.plant.actors[role]
+
+
+@pytest.fixture
+def plants(db: Database) -> TwoPlants:
+    """Both plants with rows in every table."""
+    with db.working() as conn:
+        own, other = build_everything(conn, "a"), build_everything(conn, "b")
+        party_id = PartyId(insert(conn, "party", name="platform"))
+    return TwoPlants(
+        own=own,
+        other=other,
+        operator=make_actor(Role.OPERATOR, party_id=party_id),
+        regulator=make_actor(Role.REGULATOR, party_id=party_id),
+    )
+
+
+def test_every_table_is_accounted_for(db: Database) -> None:
+    """A table or view that these tests do not know fails here, not in production."""
+    with db.working() as conn:
+        rows = conn.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT relispartition"
+        ).fetchall()
+    names = {str(name) for (name,) in rows} - {"alembic_version"}
+    assert names == set(ROWS_OF) == set(SEES)
+
+
+def test_every_table_is_under_row_level_security(db: Database) -> None:
+    """Row-level security is on everywhere but on readings, of which the api is granted nothing."""
+    with db.working() as conn:
+        rows = conn.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition AND NOT relrowsecurity"
+        ).fetchall()
+        partitions = conn.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relispartition AND relkind = 'r'"
+            " AND has_table_privilege('pledgewatch_api', oid, 'SELECT, INSERT, UPDATE, DELETE')"
+        ).fetchall()
+        version = conn.execute(
+            "SELECT has_table_privilege('pledgewatch_api', 'alembic_version', 'SELECT')"
+        ).fetchone()
+    assert {str(name) for (name,) in rows} == READINGS | {"alembic_version"}
+    assert partitions == []
+    assert version == (False,)
+
+
+def test_every_table_has_rows_of_both_plants(db: Database, plants: TwoPlants) -> None:
+    """What is empty would prove nothing below."""
+    empty: list[str] = []
+    with db.working() as conn:
+        for table in sorted(ROWS_OF.keys() - VIEWS):
+            for everything in (plants.own, plants.other):
+                if _count(conn, table, everything) == 0:
+                    empty.append(f"{table} {everything.plant.name}")
+    assert empty == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_sees_its_own_rows_and_no_others(
+    db: Database, plants: TwoPlants, role: Role
+) -> None:
+    """Each table shows each role what the matrix says, and nothing of another party."""
+    wrong: list[str] = []
+    with db.acting(plants.actor(role)) as conn:
+        for table, roles in SEES.items():
+            sees = role in roles
+            expected_other = sees and (table in PUBLIC or role in EVERYWHERE)
+            own, other = _count(conn, table, plants.own), _count(conn, table, plants.other)
+            if (own > 0, other > 0) != (sees, expected_other):
+                wrong.append(f"{table}: {own} own rows, {other} of others")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ["auth", "enrol", ""])
+def test_who_is_not_logged_in_sees_no_business(db: Database, plants: TwoPlants, role: str) -> None:
+    """The login sees accounts, enrolment sees gateways; without a role there is nothing."""
+    allowed = {
+        "auth": PUBLIC | {"account", "session", "api_token"},
+        "enrol": PUBLIC | {"gateway", "gateway_key", "enrolment_code", "stream"},
+        "": frozenset[str](),
+    }[role]
+    with db.auth() as conn:
+        conn.execute("SELECT set_config('pw.role', %s, true)", [role])
+        seen = {table for table in SEES if _count(conn, table, plants.other)}
+    assert seen == allowed
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_adds_nothing_of_others(db: Database, plants: TwoPlants, role: Role) -> None:
+    """A row that concerns another party is refused by the policy, whatever the handler thinks."""
+    wrong: list[str] = []
+    for table in sorted(ROWS_OF.keys() - VIEWS):
+        allowed = role in ADDS_FOR_OTHERS.get(table, NOBODY)
+        refused = _insert_copy_is_refused(db, plants, table, role)
+        if refused == allowed:
+            wrong.append(f"{table}: {'refused' if refused else 'let through'}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_changes_nothing_of_others(db: Database, plants: TwoPlants, role: Role) -> None:
+    """No column of another party's row is changed, and no row of anybody is deleted."""
+    wrong: list[str] = []
+    for table in ROWS_OF:
+        allowed = role in CHANGES_OF_OTHERS.get(table, NOBODY)
+        if _changes(db, plants, table, role) != allowed:
+            wrong.append(f"UPDATE {table}")
+        if _deletes(db, plants, table, role):
+            wrong.append(f"DELETE {table}")
+    assert wrong == []
+
+
+def test_a_regulator_writes_nothing_at_all(db: Database, plants: TwoPlants) -> None:
+    """Not of others and not of its own: reading is all."""
+    own = TwoPlants(
+        own=plants.other, other=plants.own, operator=plants.operator, regulator=plants.regulator
+    )
+    for both in (plants, own):
+        wrong = [
+            table
+            for table in ROWS_OF.keys() - VIEWS
+            if not _insert_copy_is_refused(db, both, table, Role.REGULATOR)
+            or _changes(db, both, table, Role.REGULATOR)
+            or _deletes(db, both, table, Role.REGULATOR)
+        ]
+        assert wrong == []
+
+
+def test_a_regulator_adds_no_token_of_its_own(db: Database) -> None:
+    """Even its own account's rows are not its to write."""
+    with db.working() as conn:
+        party_id = PartyId(insert(conn, "party", name="supervisor"))
+        account_id = insert(
+            conn, "account", party_id=party_id, login="supervisor", role="regulator"
+        )
+    actor = make_actor(Role.REGULATOR, party_id=party_id, account_id=account_id)
+    values = {
+        "account_id": account_id,
+        "name": "x",
+        "token_sha256": bytes(32),
+        "created_at": "now",
+    }
+    with db.acting(actor) as conn, pytest.raises(errors.InsufficientPrivilege), conn.transaction():
+        conn.execute(
+            "INSERT INTO api_token (account_id, name, token_sha256, created_at)"
+            " VALUES (%(account_id)s, %(name)s, %(token_sha256)s, %(created_at)s)",
+            values,
+        )
+
+
+def _count(conn: Conn, table: str, everything: Everything) -> int:
+    """Return how many rows of a plant are seen; 0 when the table may not be read at all."""
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
+        sql.Identifier(table), sql.SQL(ROWS_OF[table])
+    )
+    try:
+        with conn.transaction():
+            row = conn.execute(query, everything.ids).fetchone()
+    except errors.InsufficientPrivilege:
+        return 0
+    assert row is not None
+    return int(row[0])
+
+
+def _insert_copy_is_refused(db: Database, plants: TwoPlants, table: str, role: Role) -> bool:
+    """Try to insert a copy of another's row; a policy speaks before any constraint does."""
+    select = sql.SQL("SELECT * FROM {} WHERE {} LIMIT 1").format(
+        sql.Identifier(table), sql.SQL(ROWS_OF[table])
+    )
+    with db.working() as conn:
+        cursor = conn.execute(select, plants.other.ids)
+        row = cursor.fetchone()
+        described = cursor.description
+    assert row is not None
+    assert described is not None
+    columns = [column.name for column in described]
+    values: list[object] = [
+        Jsonb(value) if column.type_code == JSONB and value is not None else value
+        for column, value in zip(described, row, strict=True)
+    ]
+    insert_copy = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
+    )
+    return _is_refused(db, plants.actor(role), insert_copy, values)
+
+
+def _is_refused(db: Database, actor: Actor, statement: sql.Composed, values: list[object]) -> bool:
+    with db.acting(actor) as conn:
+        try:
+            with conn.transaction():
+                conn.execute(statement, values)
+                raise psycopg.Rollback
+        except errors.InsufficientPrivilege:
+            return True
+        except psycopg.IntegrityError:
+            return False
+    return False
+
+
+def _changes(db: Database, plants: TwoPlants, table: str, role: Role) -> bool:
+    """Return whether any column of another's rows can be written, with the value that it has."""
+    with db.acting(plants.actor(role)) as conn:
+        columns = conn.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+            " AND NOT attisdropped AND attidentity = ''",
+            [table],
+        ).fetchall()
+        for (column,) in columns:
+            update = sql.SQL("UPDATE {} SET {} = {} WHERE {}").format(
+                sql.Identifier(table),
+                sql.Identifier(column),
+                sql.Identifier(column),
+                sql.SQL(ROWS_OF[table]),
+            )
+            if _affects(conn, update, plants.other):
+                return True
+    return False
+
+
+def _deletes(db: Database, plants: TwoPlants, table: str, role: Role) -> bool:
+    delete = sql.SQL("DELETE FROM {} WHERE {}").format(
+        sql.Identifier(table), sql.SQL(ROWS_OF[table])
+    )
+    with db.acting(plants.actor(role)) as conn:
+        return _affects(conn, delete, plants.other) or _affects(conn, delete, plants.own)
+
+
+def _affects(conn: Conn, statement: sql.Composed, everything: Everything) -> bool:
+    try:
+        with conn.transaction():
+            count = conn.execute(statement, everything.ids).rowcount
+            raise psycopg.Rollback
+    except errors.InsufficientPrivilege:
+        return False
+    except psycopg.IntegrityError:
+        return True
+    return count > 0
