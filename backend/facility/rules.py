@@ -4,29 +4,36 @@ Fail closed: whatever is absent, stale, zero or unreadable is a lock. Safer is a
 repayment asks for none of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
-from backend.collateral.types import Amount, Condition, Custody, Surveillance
+from backend.collateral.types import Condition, Custody, QuantityState, Surveillance
 from backend.facility.types import (
     Allow,
     CriticalAlert,
+    Drawdown,
     DrawdownDecision,
     Facility,
+    Holding,
     Lines,
     LineStanding,
     LineState,
     Lock,
     LockReason,
+    OpenLock,
     Position,
     Reason,
     Refuse,
     Split,
+    Standing,
+    StoredValuation,
 )
 from backend.market.types import InstrumentQuote, Quotes, Unusable
 from backend.money import BPS, Minor
-from backend.valuation.types import LotFacts, Valuation
+from backend.valuation.rules import sum_valuation, value_lots
+from backend.valuation.types import LotFacts, Terms, Valuation
 
 LOCK_DETAIL_CHARACTERS_MAX: Final = 2_000  # A lock says why, it is no log of each lot.
 
@@ -147,7 +154,7 @@ def _causes_of_lots(lots: Sequence[LotFacts]) -> Causes:
             yield LockReason.QUANTITY_SHORT, f"{lot.name}: goods are missing"
         if lot.state.custody is Custody.RELOCATED:
             yield LockReason.RELOCATED, f"{lot.name}: goods are outside their zone"
-        if lot.state.quantity is Amount.SHORT:
+        if lot.state.quantity is QuantityState.SHORT:
             yield (
                 LockReason.QUANTITY_SHORT,
                 f"{lot.name}: {lot.state.short_mass_g} g short of {lot.pledged_mass_g} g pledged",
@@ -233,6 +240,93 @@ def decide_drawdown(
                 )
             )
     return Refuse(reasons=tuple(reasons)) if reasons else Allow()
+
+
+def decide_standing(holding: Holding, now: datetime) -> Standing:
+    """Return a facility as everything known now says it is: valued, placed, locked, and its money.
+
+    A lock ends every promise; so does a base or limit that has fallen under what is owed and
+    promised, the newest promise first.
+    """
+    facility = holding.facility
+    terms = Terms(
+        currency=facility.currency,
+        liquidation_horizon_days=facility.liquidation_horizon_days,
+        reserve_minor=facility.reserve_minor,
+        ttl_s=facility.valuation_ttl_s,
+    )
+    exposure = exposure_minor(facility)
+    lots = value_lots(holding.lots, holding.quotes, terms)
+    valuation = sum_valuation(facility.id, lots, terms, exposure, now, holding.quotes)
+    observes = is_observation(holding.newest, valuation, facility.valuation_ttl_s)
+    line = move_line(facility.standing, facility.lines, valuation, is_observation=observes)
+    evidence = Evidence(
+        lots=holding.lots,
+        quotes=holding.quotes,
+        valuation=valuation,
+        alerts=holding.alerts,
+        line=line.state,
+        manual=next((o.detail for o in holding.opened if o.reason is LockReason.MANUAL), None),
+    )
+    locks = derive_locks(evidence)
+    promised = [each for each in holding.pending if not _is_over(each, now)]
+    room = -1 if locks else min(facility.limit_minor, valuation.base_minor) - exposure
+    kept = keep_promises(promised, room)
+    called = line.state in (LineState.CALL, LineState.LIQUIDATION)
+    cure_by = facility.cure_by or now + timedelta(hours=facility.cure_hours)
+    return Standing(
+        holding=holding,
+        valuation=valuation,
+        is_new=observes
+        or (holding.newest is not None and holding.newest.exposure_minor != exposure),
+        line=line,
+        cure_by=cure_by if called else None,
+        locks=locks,
+        voided=tuple(each for each in promised if each not in kept),
+        expired=tuple(each for each in holding.pending if _is_over(each, now)),
+        position=decide_position(
+            facility, valuation.base_minor, Minor(sum(each.amount_minor for each in kept))
+        ),
+    )
+
+
+def is_observation(newest: StoredValuation | None, valuation: Valuation, ttl_s: int) -> bool:
+    """Return whether a valuation rests on something new, or was due again.
+
+    Only such ones count for moving up a line: repaying three times a cent observes nothing.
+    """
+    if newest is None or newest.content_sha256 != valuation.content_sha256:
+        return True
+    return valuation.at >= min(newest.expires_at, newest.at + timedelta(seconds=ttl_s) / 2)
+
+
+def keep_promises(promised: Sequence[Drawdown], room_minor: int) -> Sequence[Drawdown]:
+    """Return the promised drawdowns that fit into the room, giving up the newest ones first."""
+    kept = list(promised)
+    while kept and sum(each.amount_minor for each in kept) > room_minor:
+        kept.pop()
+    return kept
+
+
+def _is_over(drawdown: Drawdown, now: datetime) -> bool:
+    return drawdown.expires_at is not None and drawdown.expires_at <= now
+
+
+def diff_locks(
+    opened: Sequence[OpenLock], derived: Sequence[Lock]
+) -> tuple[Sequence[Lock], Mapping[int, str], Sequence[OpenLock]]:
+    """Return the locks to open, what to say anew of those that stay, and those to lift."""
+    held = {lock.reason: lock for lock in opened}
+    wanted = {lock.reason: lock for lock in derived}
+    return (
+        [lock for reason, lock in wanted.items() if reason not in held],
+        {
+            held[reason].id: lock.detail
+            for reason, lock in wanted.items()
+            if reason in held and held[reason].detail != lock.detail
+        },
+        [lock for reason, lock in held.items() if reason not in wanted],
+    )
 
 
 def split_repayment(facility: Facility, amount_minor: Minor) -> Split:

@@ -15,8 +15,9 @@ from backend.ids import (
     RepaymentId,
     ValuationId,
 )
+from backend.market.types import Quotes
 from backend.money import Minor
-from backend.valuation.types import Valuation
+from backend.valuation.types import LotFacts, Valuation
 
 
 class LockReason(StrEnum):
@@ -182,22 +183,6 @@ DrawdownDecision = Allow | Refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A facility as everything known now says it is; computed, nothing of it written.
-
-    ``is_observation`` tells whether the valuation rests on something new, or was due again.
-    """
-
-    facility: Facility
-    valuation: Valuation
-    is_observation: bool
-    line: LineStanding
-    locks: tuple[Lock, ...]
-    opened: tuple[OpenLock, ...]
-    position: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawdown:
     """Money asked for or taken under a facility."""
 
@@ -214,6 +199,42 @@ class Drawdown:
     expires_at: datetime | None
     ended_at: datetime | None
     reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Everything stored about a facility that a decision on it rests on.
+
+    ``newest`` is its newest valuation, ``pending`` its promised drawdowns, oldest promise first,
+    ``opened`` the locks that hold.
+    """
+
+    facility: Facility
+    newest: StoredValuation | None
+    lots: tuple[LotFacts, ...]
+    quotes: Quotes
+    alerts: tuple[CriticalAlert, ...]
+    pending: tuple[Drawdown, ...]
+    opened: tuple[OpenLock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A facility as everything known now says it is; computed, nothing of it written.
+
+    ``is_new`` tells that the newest stored valuation does not say the same, ``voided`` and
+    ``expired`` which promised drawdowns must end; the position is without them.
+    """
+
+    holding: Holding
+    valuation: Valuation
+    is_new: bool
+    line: LineStanding
+    cure_by: datetime | None
+    locks: tuple[Lock, ...]
+    voided: tuple[Drawdown, ...]
+    expired: tuple[Drawdown, ...]
+    position: Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,3 +270,14 @@ class FacilityEvent:
     actor: str
     what: str
     detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """Something that happens to a facility now."""
+
+    facility_id: FacilityId
+    at: datetime
+    actor: str
+    what: str
+    detail: Mapping[str, object] = field(default_factory=dict[str, object])

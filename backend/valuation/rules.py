@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.collateral.types import Amount, Condition
+from backend.collateral.types import QuantityState, Condition
 from backend.ids import FacilityId
 from backend.market.types import (
     GRAMS_PER_UNIT,
@@ -153,7 +153,7 @@ def accept_mass(lot: LotFacts) -> tuple[int, bool, tuple[str, ...]]:
     state = lot.state
     if not state.evaluated:
         return 0, False, ("its state could not be evaluated",)
-    if state.quantity is Amount.UNKNOWN:
+    if state.quantity is QuantityState.UNKNOWN:
         return 0, False, ("its quantity is unknown",)
     measured = lot.pledged_mass_g if state.measured_mass_g is None else state.measured_mass_g
     mass_g = max(0, min(lot.pledged_mass_g, measured, lot.pledged_mass_g - state.short_mass_g))

@@ -72,6 +72,7 @@ CREATE TABLE lot_valuation (                 -- immutable
   haircut_bps int NOT NULL CHECK (haircut_bps BETWEEN 0 AND 10000),
   value_minor bigint NOT NULL CHECK (value_minor >= 0),
   lendable_minor bigint NOT NULL CHECK (lendable_minor >= 0),
+  complete boolean NOT NULL,                 -- false: it could not be valued; nothing is then not what it is worth
   reasons text[] NOT NULL DEFAULT '{}',      -- why it is worth less than nominal, or nothing
   PRIMARY KEY (valuation_id, lot_id)
 );

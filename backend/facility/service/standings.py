@@ -1,0 +1,242 @@
+"""Facilities as they stand: assessed without a write, settled in the database, relocked.
+
+Whoever settles holds the facilities' rows (``store.facilities.lock_facilities``) and has read
+everything else after that: then no drawdown is decided between the evidence and its lock.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+from backend.db import Conn
+from backend.errors import NotFoundError
+from backend.facility.rules import decide_standing, diff_locks
+from backend.facility.store import drawdowns, facilities, locks
+from backend.facility.types import (
+    Drawdown,
+    DrawdownState,
+    Holding,
+    LineState,
+    LockReason,
+    NewEvent,
+    Reason,
+    Standing,
+)
+from backend.ids import FacilityId, InstrumentId, ValuationId
+from backend.market import service as market
+from backend.parties.types import Actor
+from backend.valuation import store as valuations
+
+
+def relock(
+    conn: Conn, facility_ids: Iterable[FacilityId], now: datetime, opened_by: str
+) -> Sequence[Standing]:
+    """Value facilities anew, open and lift their locks, and void what was promised under a lock.
+
+    Holds the facilities until the transaction ends, in the order of their ids.
+    """
+    held = facilities.lock_facilities(conn, facility_ids)
+    if not held:
+        return []
+    standings = assess(conn, held, now)
+    for standing in standings:
+        settle(conn, standing, now, opened_by)
+    return standings
+
+
+def assess(conn: Conn, facility_ids: Sequence[FacilityId], now: datetime) -> Sequence[Standing]:
+    """Return facilities as everything known now says they are, by id; nothing is written."""
+    found = facilities.load_facilities(conn, facility_ids)
+    baskets = valuations.load_baskets(conn, facility_ids)
+    lots = [lot for basket in baskets.values() for lot in basket]
+    instruments: list[InstrumentId] = sorted({lot.instrument_id for lot in lots})
+    quotes = market.load_quotes(conn, instruments, now)
+    alerts = locks.load_critical_alerts(conn, [lot.lot_id for lot in lots])
+    pending = drawdowns.load_pending(conn, facility_ids)
+    opened = locks.load_open_locks(conn, facility_ids)
+    standings: list[Standing] = []
+    for facility, newest in found:
+        basket = baskets.get(facility.id, ())
+        own = {lot.lot_id for lot in basket}
+        holding = Holding(
+            facility=facility,
+            newest=newest,
+            lots=tuple(basket),
+            quotes=quotes,
+            alerts=tuple(alert for alert in alerts if alert.lot_id in own),
+            pending=tuple(pending.get(facility.id, ())),
+            opened=tuple(opened.get(facility.id, ())),
+        )
+        standings.append(decide_standing(holding, now))
+    return standings
+
+
+def assess_one(conn: Conn, facility_id: FacilityId, now: datetime) -> Standing:
+    """Return one facility as it stands now; nothing is written.
+
+    Raises:
+        NotFoundError: There is none, or the actor may not see it.
+    """
+    standings = assess(conn, [facility_id], now)
+    if not standings:
+        raise NotFoundError("facility", facility_id)
+    return standings[0]
+
+
+def opener(actor: Actor) -> str:
+    """Return how a person or machine is named in locks and history."""
+    return f"api:{actor.login}"
+
+
+def hold(conn: Conn, facility_id: FacilityId) -> None:
+    """Hold a facility until the transaction ends.
+
+    Raises:
+        NotFoundError: There is none, or the actor may not see it.
+    """
+    if not facilities.lock_facilities(conn, [facility_id]):
+        raise NotFoundError("facility", facility_id)
+
+
+def settle(conn: Conn, standing: Standing, now: datetime, actor: str) -> ValuationId:
+    """Store what an assessment of a held facility found; return the valuation that is in force."""
+    newest = standing.holding.newest
+    if newest is None or standing.is_new:
+        valuation_id = ValuationId(uuid4())
+        valuations.append_valuations(conn, {valuation_id: standing.valuation})
+    else:
+        valuation_id = newest.id
+    events = [
+        *_settle_line(conn, standing, valuation_id, now, actor),
+        *_settle_locks(conn, standing, now, actor),
+        *_settle_promises(conn, standing, now, actor),
+    ]
+    if events:
+        facilities.append_events(conn, events)
+    return valuation_id
+
+
+def _settle_line(
+    conn: Conn, standing: Standing, valuation_id: ValuationId, now: datetime, actor: str
+) -> Sequence[NewEvent]:
+    facility, newest = standing.holding.facility, standing.holding.newest
+    unchanged = (
+        newest is not None
+        and newest.id == valuation_id
+        and facility.standing == standing.line
+        and facility.cure_by == standing.cure_by
+    )
+    if not unchanged:
+        facilities.save_valued(conn, facility.id, valuation_id, standing.line, standing.cure_by)
+    if facility.standing.state is standing.line.state:
+        return []
+    worse = list(LineState).index(standing.line.state) > list(LineState).index(
+        facility.standing.state
+    )
+    return [
+        NewEvent(
+            facility_id=facility.id,
+            at=now,
+            actor=actor,
+            what="line_fallen" if worse else "line_recovered",
+            detail={
+                "from": facility.standing.state.value,
+                "to": standing.line.state.value,
+                "coverage_bps": standing.valuation.coverage_bps,
+                "value_minor": standing.valuation.value_minor,
+                "exposure_minor": standing.valuation.exposure_minor,
+                "valuation_id": str(valuation_id),
+                "cure_by": None if standing.cure_by is None else standing.cure_by.isoformat(),
+            },
+        )
+    ]
+
+
+def _settle_locks(conn: Conn, standing: Standing, now: datetime, actor: str) -> Sequence[NewEvent]:
+    facility_id = standing.holding.facility.id
+    to_open, reworded, to_lift = diff_locks(standing.holding.opened, standing.locks)
+    if to_open:
+        locks.add_locks(conn, facility_id, to_open, now, actor)
+    if reworded:
+        locks.save_lock_details(conn, reworded)
+    if to_lift:
+        locks.save_locks_lifted(conn, [lock.id for lock in to_lift], now, actor)
+    return [
+        *(
+            _lock_event(facility_id, "lock_opened", lock.reason, lock.detail, now, actor)
+            for lock in to_open
+        ),
+        *(
+            _lock_event(facility_id, "lock_lifted", lock.reason, lock.detail, now, actor)
+            for lock in to_lift
+        ),
+    ]
+
+
+def _lock_event(
+    facility_id: FacilityId, what: str, reason: LockReason, detail: str, now: datetime, actor: str
+) -> NewEvent:
+    return NewEvent(
+        facility_id=facility_id,
+        at=now,
+        actor=actor,
+        what=what,
+        detail={"reason": reason.value, "detail": detail},
+    )
+
+
+def _settle_promises(
+    conn: Conn, standing: Standing, now: datetime, actor: str
+) -> Sequence[NewEvent]:
+    why = tuple(Reason(code=lock.reason.value, detail=lock.detail) for lock in standing.locks) or (
+        Reason(
+            code="OVER_BASE",
+            detail="the limit or the borrowing base has fallen under what is owed and promised",
+            numbers={
+                "exposure_minor": standing.position.exposure_minor,
+                "limit_minor": standing.position.limit_minor,
+                "base_minor": standing.position.base_minor,
+            },
+        ),
+    )
+    over = (Reason(code="EXPIRED", detail="it was not disbursed in time"),)
+    return [
+        *(
+            end_drawdown(conn, each, DrawdownState.VOIDED, why, now, actor)
+            for each in standing.voided
+        ),
+        *(
+            end_drawdown(conn, each, DrawdownState.EXPIRED, over, now, actor)
+            for each in standing.expired
+        ),
+    ]
+
+
+def end_drawdown(
+    conn: Conn,
+    drawdown: Drawdown,
+    state: DrawdownState,
+    reasons: tuple[Reason, ...],
+    now: datetime,
+    actor: str,
+) -> NewEvent:
+    """Store that a drawdown has ended, and return what to remember of it."""
+    ended = replace(drawdown, state=state, reasons=reasons, ended_at=now)
+    drawdowns.save_drawdown(conn, ended)
+    return drawdown_event(ended, now, actor)
+
+
+def drawdown_event(drawdown: Drawdown, now: datetime, actor: str) -> NewEvent:
+    """Return what to remember of a drawdown that came to its state just now."""
+    return NewEvent(
+        facility_id=drawdown.facility_id,
+        at=now,
+        actor=actor,
+        what=f"drawdown_{drawdown.state.value}",
+        detail={
+            "id": str(drawdown.id),
+            "amount_minor": drawdown.amount_minor,
+            "reasons": [{"code": each.code, "detail": each.detail} for each in drawdown.reasons],
+        },
+    )
