@@ -7,7 +7,14 @@ from typing import Final
 from gateway.decode.events import Fault
 from gateway.decode.families import FAMILIES, Family, family
 from gateway.decode.lines import JsonLine, json_line
-from gateway.decode.modbus import REGISTERS_MAX, probe
+from gateway.decode.modbus import (
+    REGISTERS_MAX,
+    RegisterType,
+    WordOrder,
+    decode_text,
+    probe,
+    probe_bits,
+)
 
 CHUNK_BYTES: Final = 65_536  # A capture may be larger than memory: it is never read whole.
 _HEX_SEPARATORS: Final = str.maketrans("", "", " \t\r\n:-_,")
@@ -60,8 +67,8 @@ def decode_file(name: str, path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Ite
 def probe_rows(hex_text: str) -> Iterator[JsonLine]:
     """Yield what the register block ``hex_text`` means in every type and word order.
 
-    Spaces, colons, hyphens, commas and a leading 0x are allowed. A row holds ``value``, or
-    ``fault`` where the bytes are no number in that type.
+    Bits are shown from the most significant on. Spaces, colons, hyphens, commas and a leading 0x
+    are allowed. A row holds ``value``, or ``fault`` where the bytes are no number in that type.
 
     Raises:
         ProbeError: The text is no hex, or no whole number of registers, or too long.
@@ -75,16 +82,20 @@ def probe_rows(hex_text: str) -> Iterator[JsonLine]:
     if not data or len(data) % 2 or len(data) > 2 * REGISTERS_MAX:
         msg = f"hex: {len(data)} bytes, need 1..{REGISTERS_MAX} registers of 2 bytes"
         raise ProbeError(msg)
-    return (
-        {
-            "register": row.register,
-            "type": row.type.value,
-            "order": row.order.value,
-            **(
-                {"fault": row.value.why.value}
-                if isinstance(row.value, Fault)
-                else {"value": row.value}
-            ),
-        }
-        for row in probe(data)
-    )
+    return _probe_lines(data)
+
+
+def _probe_lines(data: bytes) -> Iterator[JsonLine]:
+    for row in probe(data):
+        yield _probe_line(row.register, row.type, row.order, row.value)
+    for register, bits in probe_bits(data):
+        yield _probe_line(register, RegisterType.BIT, WordOrder.ABCD, bits)
+    for order in (WordOrder.ABCD, WordOrder.BADC):
+        yield _probe_line(0, RegisterType.STRING, order, decode_text(data, order))
+
+
+def _probe_line(
+    register: int, kind: RegisterType, order: WordOrder, value: float | str | Fault
+) -> JsonLine:
+    place: JsonLine = {"register": register, "type": kind.value, "order": order.value}
+    return place | ({"fault": value.why.value} if isinstance(value, Fault) else {"value": value})

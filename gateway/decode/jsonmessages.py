@@ -15,7 +15,8 @@ from gateway.decode.events import Event, FaultWhy, fault
 MESSAGE_BYTES_MAX: Final = (
     262_144  # Frigate's events are under 10 kB; thumbnails travel elsewhere.
 )
-TOPIC_CHARS_MAX: Final = 1_024  # Longer topics are no camera's.
+TEXT_CHARS_MAX: Final = 1_024  # Frigate's longest is a description of a few sentences.
+TEXTS_MAX: Final = 64  # Zones of one camera; a person draws them by hand.
 
 _OPEN, _CLOSE, _QUOTE, _BACKSLASH = b'{}"\\'
 _LF: Final = 0x0A
@@ -52,13 +53,14 @@ def is_array(value: object) -> TypeGuard[list[object]]:
 
 
 def text_of(value: object) -> str:
-    """Return ``value`` if it is text, else nothing."""
-    return value if isinstance(value, str) else ""
+    """Return ``value`` if it is text of a bearable length, else nothing."""
+    return value if isinstance(value, str) and len(value) <= TEXT_CHARS_MAX else ""
 
 
 def texts_of(value: object) -> tuple[str, ...]:
-    """Return the texts in the array ``value``."""
-    return tuple(v for v in value if isinstance(v, str)) if is_array(value) else ()
+    """Return the texts in the array ``value``, as many as are bearable."""
+    texts = (text_of(item) for item in value) if is_array(value) else ()
+    return tuple(text for text in texts if text)[:TEXTS_MAX]
 
 
 def number_of(value: object) -> float | None:
@@ -170,7 +172,7 @@ def _decode_message(text: bytes, decode: Callable[[str, bytes], list[Event]]) ->
     except ValueError:
         return [fault(FaultWhy.MALFORMED, text)]
     topic = text_of(message.get("topic")) if is_object(message) else ""
-    if not is_object(message) or "payload" not in message or not 0 < len(topic) <= TOPIC_CHARS_MAX:
+    if not is_object(message) or "payload" not in message or not topic:
         return [fault(FaultWhy.MALFORMED, text)]
     payload = message["payload"]
     body = payload if isinstance(payload, str) else json.dumps(payload)

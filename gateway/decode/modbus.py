@@ -180,11 +180,11 @@ def probe(data: bytes) -> Iterator[ProbeRow]:
                 yield ProbeRow(register=register, type=kind, order=order, value=value)
 
 
-def probe_bits(data: bytes) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """Yield register, register value and the bits that are set in it, most significant first."""
+def probe_bits(data: bytes) -> Iterator[tuple[int, str]]:
+    """Yield each register's place and its bits, most significant first."""
     for register in range(len(data) // 2):
         value = int.from_bytes(data[2 * register : 2 * register + 2], "big")
-        yield register, value, tuple(b for b in reversed(range(BITS)) if value >> b & 1)
+        yield register, f"{value:0{BITS}b}"
 
 
 def _decode_raw(data: bytes, kind: RegisterType, bit: int) -> Number | None:

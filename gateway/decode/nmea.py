@@ -24,11 +24,14 @@ NOISE_BYTES_MAX: Final = 256  # A run of bytes outside sentences is reported at 
 HDOP_MAX: Final = 99.0  # Receivers send 99.99 for "none".
 SATELLITES_MIN: Final = 3  # A position needs as many unknowns solved; fewer is a guess.
 
+YEAR_MIN: Final = 1980  # GPS time began.
+YEAR_MAX: Final = 2099  # What two digits of RMC can say, and more than any receiver will see.
+
 _START: Final = frozenset(b"$!")
 _ENDS: Final = frozenset(b"\r\n")
 _CHECKED = re.compile(rb"(?P<body>[^*]*)\*(?P<sum>[0-9A-Fa-f]{2}) *")
 _HEAD = re.compile(r"(?:G[ABILNPQ]|BD|QZ)(?P<formatter>[A-Z]{3})")
-_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(?:\.(\d{1,6}))?\d*")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(?:\.(\d{0,6})\d*)?")
 _DATE = re.compile(r"(\d\d)(\d\d)(\d\d)")
 _LATITUDE = re.compile(r"(\d{2})([0-5]\d(?:\.\d{1,12})?)")
 _LONGITUDE = re.compile(r"(\d{3})([0-5]\d(?:\.\d{1,12})?)")
@@ -209,7 +212,12 @@ def _read_gst(fields: Fields) -> Statement:
 
 def _read_zda(fields: Fields) -> Statement:
     parts = fields[2:5]
-    day = date(int(parts[2]), int(parts[1]), int(parts[0])) if all(parts) else None
+    day = None
+    if all(parts):
+        day = date(int(parts[2]), int(parts[1]), int(parts[0]))
+        if not YEAR_MIN <= day.year <= YEAR_MAX:
+            msg = f"year {day.year} is not in {YEAR_MIN}..{YEAR_MAX}"
+            raise ValueError(msg)
     return Statement(found=fields[0], time_us=_time(fields[1]), day=day)
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.decode.events import Event, FaultWhy, SceneChange, SceneFault, fault
-from gateway.decode.jsonmessages import MessageDecoder, is_object, load_json, text_of
+from gateway.decode.jsonmessages import MessageDecoder, is_object, load_json, micros_of, text_of
 
 MARK: Final = "onvif-ej"
 
@@ -86,6 +86,6 @@ def _micros_of(text: object) -> int | None:
     try:
         moment = datetime.fromisoformat(text_of(text))
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return round(aware.timestamp() * 1_000_000)
+        return micros_of(aware.timestamp())
     except (ValueError, OverflowError):
         return None

@@ -168,7 +168,8 @@ def _decode_tag(frame: bytes, parameters: bytes) -> Event:
         return fault(FaultWhy.BAD_LENGTH, frame)
     rssi, pc_epc, crc = parameters[0], parameters[1:-2], parameters[-2:]
     pc, epc = int.from_bytes(pc_epc[:2], "big"), pc_epc[2:]
-    if (pc >> 11) * 2 != len(epc):  # Gen2 6.3.2.1.2.2: bits 10h-14h count the EPC's words.
+    # Gen2 6.3.2.1.2.2: bits 10h-14h of the tag's memory count the EPC's words.
+    if not epc or (pc >> 11) * 2 != len(epc):
         return fault(FaultWhy.BAD_LENGTH, frame)
     if crc16_gen2(pc_epc) != int.from_bytes(crc, "big"):
         return fault(FaultWhy.BAD_CRC, frame)

@@ -103,6 +103,8 @@ def test_probe_rows(text: str) -> None:
     assert {"register": 0, "type": "float32", "order": "ABCD", "value": 25.0} in rows
     assert {"register": 0, "type": "int32", "order": "DCBA", "value": 51_265} in rows
     assert {"register": 0, "type": "bcd16", "order": "ABCD", "fault": "bad_bcd"} in rows
+    assert {"register": 0, "type": "bit", "order": "ABCD", "value": "0100000111001000"} in rows
+    assert {"register": 0, "type": "string", "order": "ABCD", "fault": "malformed"} in rows
     assert json.dumps(rows, allow_nan=False)
 
 

@@ -133,7 +133,7 @@ def test_every_bit_of_a_register() -> None:
     ]
 
     assert [bit for bit, value in enumerate(bits) if value] == [0, 2, 15]
-    assert list(probe_bits(b"\x80\x05")) == [(0, 0x8005, (15, 2, 0))]
+    assert list(probe_bits(b"\x80\x05")) == [(0, "1000000000000101")]
 
 
 def test_the_probe_shows_every_type_and_order_at_every_register() -> None:

@@ -155,6 +155,10 @@ def test_zda_gives_the_date_and_gst_the_accuracy() -> None:
         pytest.param(rmc("120000.00")[:-4] + b"00\r\n", FaultWhy.BAD_CHECKSUM, id="wrong"),
         pytest.param(rmc("120000.00")[:-3] + b"\r\n", FaultWhy.MALFORMED, id="half"),
         pytest.param(rmc("250000.00"), FaultWhy.MALFORMED, id="hour 25"),
+        pytest.param(rmc("1200005"), FaultWhy.MALFORMED, id="seven digits of time"),
+        pytest.param(
+            sentence("GPZDA,235960.00,31,12,9999,00,00"), FaultWhy.MALFORMED, id="year 9999"
+        ),
         pytest.param(rmc("120000.00", day="310226"), FaultWhy.MALFORMED, id="31 February"),
         pytest.param(
             sentence("GPGLL,9957.0,N,00403.0,E,120000,A,A"), FaultWhy.MALFORMED, id="latitude 99"

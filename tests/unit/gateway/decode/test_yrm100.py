@@ -67,6 +67,7 @@ def test_any_epc_may_hold_the_delimiters(epc: bytes) -> None:
         pytest.param(tag(b"\xe2\x00" * 6, crc=0), FaultWhy.BAD_CRC, id="air CRC"),
         pytest.param(tag(b"\xe2\x00" * 6, words=5), FaultWhy.BAD_LENGTH, id="PC length"),
         pytest.param(frame(2, 0x22, b"\xc4\x30\x00"), FaultWhy.BAD_LENGTH, id="too short"),
+        pytest.param(tag(b""), FaultWhy.BAD_LENGTH, id="no EPC"),
         pytest.param(frame(1, 0xFF, b"\x17"), FaultWhy.READER_ERROR, id="reader error"),
         pytest.param(CAPTURED[:-1], FaultWhy.TRUNCATED, id="cut"),
         pytest.param(b"\xa0\x04\x01\x89", FaultWhy.NOISE, id="another reader family"),
