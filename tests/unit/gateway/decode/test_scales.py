@@ -207,3 +207,23 @@ def test_mettler_wrong_checksum_is_no_weight() -> None:
 
     assert isinstance(first, Fault)
     assert first.why is FaultWhy.BAD_CHECKSUM
+
+
+FOREIGN = {
+    "print form of another scale": b"^KJIK000\r\n2023-11-07\r\n17:19:38\r\n  0.00 kg\r\n  1.94 kg\r\n",
+    "laboratory balance": b"     N       0.3746 g   \r\n",
+    "labelled report": b"GROSS WEIGHT    1138.0\r\nNET WEIGHT        21.5\r\nTARE      1116.5\r\n",
+    "counter": b"+007.12/3 G S\r\n",
+    "GNSS": b"$GPGLL,5157.00000,N,00403.00000,E,120000.00,A,A*6E\r\n",
+    "UHF reader": bytes.fromhex("bb02220011c43000e200001d7315016521408fc6b83ec27e"),
+}
+
+
+@pytest.mark.parametrize("device", FOREIGN)
+@pytest.mark.parametrize("name", SCALES)
+def test_frames_of_other_devices_are_no_weight(name: str, device: str) -> None:
+    """A number beside a unit is not yet a weight: the family's whole syntax is."""
+    events = decode(name, FOREIGN[device] * 3)
+
+    assert events
+    assert all(isinstance(event, Fault) for event in events)
