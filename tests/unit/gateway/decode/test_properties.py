@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.protocols import Validator
 
-from gateway.decode.events import FAULT_BYTES_MAX, Decoder, Event, Fault, Position, ReaderReply
+from gateway.decode.events import (
+    FAULT_BYTES_MAX,
+    Decoder,
+    Event,
+    Fault,
+    Fix,
+    Position,
+    ReaderReply,
+)
 from gateway.decode.families import FAMILIES
 from gateway.decode.lines import json_line
 from gateway.decode.yrm100 import crc16_gen2
@@ -48,6 +56,17 @@ TFO = (
     b"1      0.0\r2       0\rB\x83\rC20\xf4 02\xf3 2023\xf2 MON 09:20AM\rV1\r\n"
 )
 SCENE = {"UtcTime": "2026-01-02T03:04:05Z", "Source": {"V": "v0"}, "Data": {"State": "true"}}
+TRACKED = {
+    "id": "1.5-a",
+    "camera": "dock",
+    "label": "person",
+    "score": 0.9,
+    "current_zones": ["gate"],
+    "start_time": 1.5,
+    "end_time": None,
+}
+REVIEW = {"id": "2.5-b", "camera": "dock", "severity": "alert", "data": {"objects": ["person"]}}
+NOTE = {"type": "face", "id": "1.5-a", "name": "visitor", "timestamp": 1.25}
 # For each family: good frames, and faults that it names.
 FRAMES: dict[str, list[bytes]] = {
     "nmea": [
@@ -77,6 +96,9 @@ FRAMES: dict[str, list[bytes]] = {
     "frigate": [
         message("frigate/available", "online"),
         message("frigate/dock/status/detect", "offline"),
+        message("frigate/events", {"type": "new", "after": TRACKED}),
+        message("frigate/reviews", {"type": "end", "after": REVIEW}),
+        message("frigate/tracked_object_update", NOTE),
         b'{"topic": "frigate/available", "pay\n',
         b"[\n",
     ],
@@ -138,6 +160,20 @@ def test_every_line_has_the_documented_form(name: str, data: st.DataObject) -> N
     for event in run(FAMILIES[name].make(), [data.draw(streams(name))]):
         line: Any = json.loads(json.dumps(json_line(event), allow_nan=False))
         assert VALIDATOR.is_valid(line), line
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_good_frame_has_the_documented_form(name: str) -> None:
+    """The good frames of each family are lines that the JSON Schema allows."""
+    for event in run(FAMILIES[name].make(), [b"".join(FRAMES[name])]):
+        assert VALIDATOR.is_valid(json.loads(json.dumps(json_line(event)))), event
+
+
+def test_the_schema_refuses_a_place_without_a_fix() -> None:
+    """The documented form itself knows that no fix means no coordinates."""
+    line = json_line(Position(time_us=None, lat_deg=51.95, lon_deg=4.05, fix=Fix.NONE))
+
+    assert not VALIDATOR.is_valid(json.loads(json.dumps(line)))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -210,7 +210,7 @@ def test_mettler_wrong_checksum_is_no_weight() -> None:
 
 
 FOREIGN = {
-    "print form of another scale": b"^KJIK000\r\n2023-11-07\r\n17:19:38\r\n  0.00 kg\r\n  1.94 kg\r\n",
+    "print form of another scale": b"^KJIK000\r\n2023-11-07\r\n17:19:38\r\n  1.94 kg\r\n",
     "laboratory balance": b"     N       0.3746 g   \r\n",
     "labelled report": b"GROSS WEIGHT    1138.0\r\nNET WEIGHT        21.5\r\nTARE      1116.5\r\n",
     "counter": b"+007.12/3 G S\r\n",
