@@ -18,8 +18,8 @@ from gateway.decode.families import FAMILIES
 from gateway.decode.modbus import RegisterType, WordOrder
 from gateway.errors import ConfigError, GatewayError, StateError
 from gateway.log import configure_logging
+from gateway.outbox.database import read_stats
 from gateway.outbox.identity import OUTBOX_FILE, open_identity
-from gateway.outbox.store import read_stats
 from gateway.supervisor import resolve_uplink, run_gateway
 from gateway.uplink.enrolment import request_enrolment, save_enrolment
 

@@ -198,7 +198,9 @@ class Gateway:
     async def _drain(self) -> None:
         """Give the last readings a moment to be sealed, sent and receipted."""
         for _ in range(round(DRAIN_S_MAX / DRAIN_POLL_S)):
-            await asyncio.sleep(DRAIN_POLL_S)  # First: the last readings are still being journalled.
+            await asyncio.sleep(
+                DRAIN_POLL_S
+            )  # First: the last readings are still being journalled.
             try:
                 stats = await asyncio.wrap_future(self._outbox.stats())
             except UnavailableError:

@@ -2,8 +2,10 @@
 
 * ``rows``: a reading as one journal row.
 * ``schema``: the file's tables, by version.
+* ``database``: the connection, and its counts.
 * ``head``: the tiny side file that remembers where the stream stands when the file is lost.
 * ``store``: journal, seal, receipts and bounds on one SQLite connection; synchronous.
+* ``identity``: the state folder: key, first head, lock.
 * ``recovery``: opens the file; sets a torn one aside.
 * ``writer``: the one thread that owns the store; the rest of the gateway talks to it.
 

@@ -13,7 +13,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from gateway.envelope import Link, SealLimits, build_envelope, count_fitting
+from gateway.envelope import (
+    FRAME_BYTES_MAX,
+    Link,
+    SealLimits,
+    build_envelope,
+    count_fitting,
+    reading_bytes,
+)
+from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
 from gateway.outbox.head import Head, HeadFile
 from gateway.outbox.rows import decode_row, encode_row
 from gateway.outbox.schema import migrate
@@ -22,12 +30,11 @@ from gateway.signing import Signer
 from schemas.envelope import ClockState
 from schemas.receipt import Receipt
 
-BUSY_TIMEOUT_S: Final = 5.0  # The outbox command reads while the daemon writes.
-PAGE_BYTES: Final = 4_096
 WAL_BYTES_MAX: Final = 4 * 1024 * 1024  # Checkpointed when it has grown to half of this.
 RESERVE_SHARE: Final = 0.1  # Kept free of scalars: for sightings, events, and for sealing.
 SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
 SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
+SEAL_PAGES_MIN: Final = 4  # The trees' inner pages that one envelope may split.
 ROW_OVERHEAD_BYTES: Final = 16  # SQLite's header of a small row, rounded up.
 
 
@@ -52,26 +59,13 @@ class StoredEnvelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxStats:
-    """Counts of one outbox; ``emitted`` is all readings ever journalled."""
-
-    emitted: int
-    sealed_readings: int
-    sealed_envelopes: int
-    head_number: int
-    head_known: bool
-    receipted_number: int
-    unreceipted: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOutcome:
-    """What one write did: readings that the bound refused, envelopes sealed, readings waiting."""
+    """What one write did: readings that the bound refused, envelopes sealed, what waits now."""
 
     refused: Sequence[Reading]
     sealed: int
     unsealed: int
+    unreceipted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +199,17 @@ class OutboxStore:
                 unsealed = self._unsealed()
                 if not unsealed or not (flush or unsealed >= self._parts.limits.readings_max):
                     break
-                head = self._seal(head)
+                further = self._seal(head)
+                if further is None:
+                    break
+                head = further
                 sealed += 1
-            return WriteOutcome(refused=refused, sealed=sealed, unsealed=self._unsealed())
+            return WriteOutcome(
+                refused=refused,
+                sealed=sealed,
+                unsealed=self._unsealed(),
+                unreceipted=0 if head is None else head.number - head.receipted,
+            )
 
     def envelopes_after(self, number: int, limit: int) -> list[StoredEnvelope]:
         """Return up to ``limit`` envelopes that follow ``number``, in order.
@@ -297,7 +299,8 @@ class OutboxStore:
         self._db.executemany("INSERT INTO journal (segment, body) VALUES (?, ?)", rows)
         return refused
 
-    def _seal(self, head: Head) -> Head:
+    def _seal(self, head: Head) -> Head | None:
+        """Seal the oldest readings behind ``head``; None when the bound leaves no room for it."""
         rows = self._db.execute(
             "SELECT sequence, segment, body FROM journal ORDER BY sequence LIMIT ?",
             (self._parts.limits.readings_max,),
@@ -306,6 +309,9 @@ class OutboxStore:
         alike = takewhile(lambda row: row[1] == segment_key, rows)
         readings = [decode_row(body) for _, _, body in alike]
         del readings[count_fitting(readings, self._parts.limits) :]
+        bytes_needed = FRAME_BYTES_MAX + sum(reading_bytes(r) for r in readings)
+        if self.pages_left < SEAL_PAGES_MIN + bytes_needed // PAGE_BYTES:
+            return None
         segment = next(s for s, key in self._segments.items() if key == segment_key)
         link = Link(
             number=head.number + 1, previous_sha256=head.sha256, readings_before=head.readings
@@ -353,47 +359,3 @@ class OutboxStore:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to the outbox file, durable at each commit."""
-    db = sqlite3.connect(
-        path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
-    )
-    try:
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES:d}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def read_stats(db: sqlite3.Connection) -> OutboxStats:
-    """Return the counts of the outbox that ``db`` is connected to.
-
-    Raises:
-        sqlite3.Error: The file holds no outbox.
-    """
-    db.execute("BEGIN")
-    row = db.execute(
-        "SELECT head_known, head_number, readings_sealed, sequence_sealed, receipted_number,"
-        " (SELECT COUNT(*) FROM envelopes),"
-        " COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0) FROM stream"
-    ).fetchone()
-    pages = int(db.execute("PRAGMA page_count").fetchone()[0])
-    db.execute("COMMIT")
-    if row is None:
-        row = (0, 0, 0, 0, 0, 0, 0)
-    known, head_number, sealed, sequence_sealed, receipted, unreceipted, sequence = row
-    return OutboxStats(
-        emitted=sealed + sequence - sequence_sealed,
-        sealed_readings=sealed,
-        sealed_envelopes=head_number,
-        head_number=head_number,
-        head_known=bool(known),
-        receipted_number=receipted,
-        unreceipted=unreceipted,
-        bytes=pages * PAGE_BYTES,
-    )

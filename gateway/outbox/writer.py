@@ -18,8 +18,9 @@ import structlog
 
 from gateway.clock import SystemClock
 from gateway.errors import StateError, UnavailableError
+from gateway.outbox.database import OutboxStats
 from gateway.outbox.recovery import Quarantine, is_torn, open_store
-from gateway.outbox.store import OutboxStats, OutboxStore, StoreParts
+from gateway.outbox.store import OutboxStore, StoreParts
 from gateway.reading import GATEWAY_SENSOR, ClockSegment, EventReading, Reading, Scalar
 from schemas.bodies import encode_body
 from schemas.quantities import EventType
@@ -28,6 +29,8 @@ COMMIT_EVERY_S: Final = 0.04  # The most that group commit adds to a reading's w
 READINGS_A_WRITE_MAX: Final = 4_096  # Bounds one transaction: well under a second on an SD card.
 SCALARS_BUFFERED_MAX: Final = 50_000  # About 10 MB, 5 s at 10,000 readings/s.
 READINGS_BUFFERED_MAX: Final = 60_000  # The rest is for sightings and events.
+BACKLOG_MIN: Final = 64  # Envelopes without receipt: haste gains nothing, small ones cost disk.
+BACKLOG_AGE_S: Final = 10.0
 DROPS_REPORT_EVERY_S: Final = 10.0
 RETRY_EVERY_S: Final = 1.0  # A disk that was full may have room again.
 CLOSE_S_MAX: Final = 10.0  # A service manager kills after 90 s.
@@ -76,6 +79,7 @@ class Outbox:
         self._closing = False
         self._failing = False
         self._head_behind = False
+        self._unreceipted = 0
         self._unsure: tuple[Sequence[Batch], int] | None = None  # Of a write that failed.
         self._committed_s = self._drops_reported_s = clock.monotonic_s() - DROPS_REPORT_EVERY_S
         self._unsealed_since_s: float | None = self._committed_s
@@ -140,6 +144,10 @@ class Outbox:
         """Whether the thread runs; a daemon without it must end and be started again."""
         return self._thread.is_alive()
 
+    @property
+    def _age_max_s(self) -> float:
+        return self._age_s if self._unreceipted < BACKLOG_MIN else max(self._age_s, BACKLOG_AGE_S)
+
     def _open(self, torn: Exception | None = None) -> OutboxStore:
         store, quarantine = open_store(self._parts, now_unix_us=self._clock.unix_us(), torn=torn)
         if quarantine is not None:
@@ -171,7 +179,7 @@ class Outbox:
         if self._pending:
             due.append(self._committed_s + COMMIT_EVERY_S)
         if self._unsealed_since_s is not None:
-            due.append(self._unsealed_since_s + self._age_s)
+            due.append(self._unsealed_since_s + self._age_max_s)
         if (self._drops or self._quarantines) and self._segment is not None:
             due.append(self._drops_reported_s + DROPS_REPORT_EVERY_S)
         if self._head_behind:
@@ -190,17 +198,20 @@ class Outbox:
         self._report_losses()
         batches = self._take()
         now_s = self._clock.monotonic_s()
-        aged = self._unsealed_since_s is not None and now_s - self._unsealed_since_s >= self._age_s
+        since_s = self._unsealed_since_s
+        aged = since_s is not None and now_s - since_s >= self._age_max_s
+        urgent = any(b.urgent for b in batches) and self._unreceipted < BACKLOG_MIN
         before = self._store.last_sequence
         try:
             outcome = self._store.write(
                 [(b.segment, b.readings) for b in batches],
-                flush=flush or aged or any(b.urgent for b in batches),
+                flush=flush or aged or urgent,
             )
         except (sqlite3.Error, OSError):
             self._unsure = (batches, before)
             raise
         self._committed_s = now_s
+        self._unreceipted = outcome.unreceipted
         self._count_refused(outcome.refused)
         if not outcome.unsealed:
             self._unsealed_since_s = None
