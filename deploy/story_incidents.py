@@ -77,8 +77,15 @@ class Played:
     kind: str
     lot: str
     reason: str
-    sensor_to_lock_us: int
+    lock_id: int
+    first_bytes_unix_us: int
+    seen_unix_us: int
     refused: list[dict[str, Any]]
+
+    @property
+    def sensor_to_lock_us(self) -> int:
+        """From the first bytes that left a device until the committed lock was seen."""
+        return self.seen_unix_us - self.first_bytes_unix_us
 
 
 class Stage:
@@ -214,6 +221,8 @@ def _played(
         kind=case.kind,
         lot=case.lot,
         reason=lock.reason,
-        sensor_to_lock_us=lock.seen_unix_us - first_bytes_us,
+        lock_id=lock.id,
+        first_bytes_unix_us=first_bytes_us,
+        seen_unix_us=lock.seen_unix_us,
         refused=refused,
     )
