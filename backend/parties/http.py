@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, StringConstraints
 
 from backend.deps import (
@@ -15,14 +15,16 @@ from backend.deps import (
     CurrentPrincipal,
     Db,
     Now,
+    require,
 )
 from backend.ids import AccountId, PartyId, TokenId
 from backend.parties import service, store
 from backend.parties.errors import BadLoginError, RoleError
-from backend.parties.types import Account, ApiToken, OpenedSession, Party, Role
+from backend.parties.types import Account, Actor, ApiToken, OpenedSession, Party, Role
 
 router = APIRouter(prefix="/api", tags=["parties"])
 
+Writer = Annotated[Actor, Depends(require(*service.WRITERS))]
 Login = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 PartyName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 TokenName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -218,7 +220,7 @@ def list_accounts(db: Db, actor: CurrentActor) -> list[AccountView]:
 
 
 @router.post("/tokens", status_code=201)
-def add_token(body: TokenBody, db: Db, actor: CurrentActor, now: Now) -> NewTokenView:
+def add_token(body: TokenBody, db: Db, actor: Writer, now: Now) -> NewTokenView:
     """Create an API token of the caller's account; keep its secret, it is shown this once."""
     with db.acting(actor) as conn:
         if body.account_id is None or body.account_id == actor.account_id:
@@ -241,7 +243,7 @@ def list_tokens(db: Db, actor: CurrentActor, account_id: UUID | None = None) -> 
 
 
 @router.delete("/tokens/{token_id}")
-def revoke_token(token_id: UUID, db: Db, actor: CurrentActor, now: Now) -> TokenView:
+def revoke_token(token_id: UUID, db: Db, actor: Writer, now: Now) -> TokenView:
     """Revoke an API token of the caller, or a regulator's, at once and for ever."""
     with db.acting(actor) as conn:
         return _token_view(service.revoke_token(conn, actor, TokenId(token_id), now))

@@ -95,15 +95,16 @@ def build_everything(conn: Conn, name: str) -> Everything:
         summary="below",
         opened_at=NOW,
     )
-    _add_access_rows(conn, plant)
+    token_id = _add_access_rows(conn, plant)
     _add_telemetry_rows(conn, plant)
     _add_history_rows(conn, plant, (alert_id, facility_alert))
-    _add_money_rows(conn, plant)
+    drawdown_id = _add_money_rows(conn, plant)
     ids = {
         "accounts": [actor.account_id for actor in plant.actors.values()],
         "alerts": [alert_id, facility_alert],
         "channels": list(plant.channels.values()),
         "commodities": list(plant.commodities.values()),
+        "drawdown": drawdown_id,
         "facility": plant.facility_id,
         "gateway": plant.gateway_id,
         "instruments": list(plant.instruments.values()),
@@ -112,11 +113,14 @@ def build_everything(conn: Conn, name: str) -> Everything:
         "parties": [actor.party_id for actor in plant.actors.values()],
         "pledge": plant.pledge_id,
         "site": plant.site_id,
+        "token": token_id,
     }
     return Everything(plant=plant, ids=ids)
 
 
-def _add_access_rows(conn: Conn, plant: Plant) -> None:
+def _add_access_rows(conn: Conn, plant: Plant) -> UUID:
+    """Return the id of one of the tokens."""
+    token_id: UUID | None = None
     for actor in plant.actors.values():
         digest = sha256(actor.login.encode()).digest()
         times = {"created_at": NOW, "expires_at": NOW + timedelta(days=1)}
@@ -124,7 +128,9 @@ def _add_access_rows(conn: Conn, plant: Plant) -> None:
         insert(
             conn, "session", token_sha256=digest, account_id=account_id, csrf_token="x", **times
         )
-        insert(conn, "api_token", account_id=account_id, name="x", token_sha256=digest, **times)
+        token_id = insert(
+            conn, "api_token", account_id=account_id, name="x", token_sha256=digest, **times
+        )
     insert(
         conn,
         "enrolment_code",
@@ -133,6 +139,8 @@ def _add_access_rows(conn: Conn, plant: Plant) -> None:
         created_by=plant.actors[Role.LOGISTICS].account_id,
         expires_at=NOW,
     )
+    assert token_id is not None
+    return token_id
 
 
 def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
@@ -208,7 +216,8 @@ def _add_history_rows(conn: Conn, plant: Plant, alert_ids: tuple[UUID, ...]) -> 
         insert(conn, "lot_event", lot_id=lot_id, at=NOW, actor="x", what="registered")
 
 
-def _add_money_rows(conn: Conn, plant: Plant) -> None:
+def _add_money_rows(conn: Conn, plant: Plant) -> UUID:
+    """Return the id of the drawdown."""
     for instrument_id in plant.instruments.values():
         insert(conn, "daily_price", instrument_id=instrument_id, day=NOW.date(), at=NOW, value=1)
         insert(conn, "volatility", instrument_id=instrument_id, sigma_daily=0.1, days=9, at=NOW)
@@ -249,7 +258,7 @@ def _add_money_rows(conn: Conn, plant: Plant) -> None:
         opened_by="x",
     )
     insert(conn, "facility_event", facility_id=facility_id, at=NOW, actor="x", what="opened")
-    insert(
+    drawdown_id: UUID = insert(
         conn,
         "drawdown",
         id=uuid4(),
@@ -273,3 +282,4 @@ def _add_money_rows(conn: Conn, plant: Plant) -> None:
         paid_by=borrower,
         paid_at=NOW,
     )
+    return drawdown_id
