@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from backend.collateral.rules.series import GOOD, UNSTABLE, Series, SeriesBook
-from backend.collateral.types import Health, Sample, SensorKey, SensorState
+from backend.collateral.types import CONTACT_OPEN, Health, Sample, SensorKey, SensorState
 from backend.ids import GatewayId
 from backend.telemetry.types import EventRow, Int64s, ReadingBatch
 from schemas.quantities import EventType, Quantity
@@ -15,7 +15,6 @@ from schemas.quantities import EventType, Quantity
 # A reader reports every round, about a second. What lies further apart is silence, in which
 # nothing can go missing; and a clock that steps adds or takes no more than this.
 LISTEN_STEP_US_MAX: Final = 5_000_000
-CONTACT_OPEN: Final = 0.5  # 1 open, 0 closed.
 TAMPERS_MAX: Final = 8  # Kinds that one camera may report at a time.
 _ONLINE: Final = "online"
 

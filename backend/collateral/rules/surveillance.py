@@ -6,6 +6,7 @@ from typing import Final
 
 from backend.collateral.rules.condition import ranges_of
 from backend.collateral.types import (
+    CONTACT_OPEN,
     Binding,
     Fact,
     FactKind,
@@ -26,7 +27,6 @@ GAPS_WITHOUT_GOOD_MAX: Final = 4
 CAMERA_GAP_S_MIN: Final = 30  # A camera that sees nothing says nothing; its gateway does.
 TAMPER_GRAVE_US: Final = 30_000_000  # A lorry in front of the lens is not for long.
 OPEN_HOLD_US: Final = 10_000_000  # A door that was opened and shut between two looks was open.
-CONTACT_OPEN: Final = 0.5
 
 # Without one of these the lot is unwatched; without the others it is watched less well.
 _ESSENTIAL: Final = frozenset(

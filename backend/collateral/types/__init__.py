@@ -12,6 +12,7 @@ from backend.collateral.types.registered import (
     SensorKey,
 )
 from backend.collateral.types.state import (
+    CONTACT_OPEN,
     Condition,
     Custody,
     Decision,
@@ -37,6 +38,7 @@ from backend.collateral.types.state import (
 )
 
 __all__ = [
+    "CONTACT_OPEN",
     "Binding",
     "Commodity",
     "Condition",

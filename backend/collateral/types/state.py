@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from backend.collateral.types.registered import SensorKey
 from backend.ids import GatewayId, ItemId, LotId, ZoneId
 from schemas.quantities import Quantity
 
 Json = Mapping[str, object]
+
+CONTACT_OPEN: Final = 0.5  # A contact's value: 1 open, 0 closed.
 
 
 class Custody(StrEnum):
@@ -163,6 +166,12 @@ class SensorState:
     offline: str | None = None
     opened: Sample | None = None
 
+    @property
+    def is_tampered(self) -> bool:
+        """Whether a camera says so of itself, or a contact is open."""
+        contact = self.values.get(Quantity.CONTACT)
+        return bool(self.tampers) or (contact is not None and contact.value > CONTACT_OPEN)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamView:
@@ -238,6 +247,18 @@ class LotState:
     tampered: bool = False
     evaluated: bool = False
     detail: Json = field(default_factory=lambda: dict[str, object]())
+
+    @property
+    def dimensions(self) -> dict[str, str | bool]:
+        """The state in words, without its numbers."""
+        return {
+            "custody": self.custody.value,
+            "quantity": self.quantity.value,
+            "condition": self.condition.value,
+            "surveillance": self.surveillance.value,
+            "tampered": self.tampered,
+            "evaluated": self.evaluated,
+        }
 
     @property
     def sound(self) -> bool:

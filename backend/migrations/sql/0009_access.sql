@@ -43,6 +43,10 @@ CREATE FUNCTION pw_pledges() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEF
     WHEN 'borrower' THEN p.pledgor_party = pw_party()
     ELSE false END
 $$;
+-- Whether a lot is pledged is known to whoever may deal with its alerts; to whom it is, is not.
+CREATE FUNCTION pw_pledged(lot uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT EXISTS (SELECT 1 FROM pledge_lot pl WHERE pl.lot_id = lot AND pl.active)
+$$;
 CREATE FUNCTION pw_alerts() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT a.id FROM alert a WHERE a.lot_id IN (SELECT pw_lots()) OR a.facility_id IN (SELECT pw_facilities())
     OR (a.lot_id IS NULL AND a.facility_id IS NULL AND a.gateway_id IN (SELECT pw_gateways()))

@@ -1,0 +1,1 @@
+"""Findings about lots and gateways: opened, escalated, ceased, and resolved by a person."""

@@ -1,0 +1,161 @@
+"""Alerts follow findings, and people's word on them; callers open the transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from backend.alerts import store
+from backend.alerts.rules import (
+    check_acknowledge,
+    check_resolve,
+    is_worse,
+    steps_of,
+    stream_steps,
+)
+from backend.alerts.types import (
+    Alert,
+    AlertEvent,
+    AlertEvidence,
+    AlertKind,
+    Finding,
+    Resolution,
+    Severity,
+    Steps,
+    What,
+)
+from backend.collateral.service import unlatch
+from backend.collateral.types import LotChange
+from backend.db import Conn
+from backend.errors import NotFoundError
+from backend.ids import AlertId
+from backend.ingest.types import StreamFault
+from backend.parties.types import Actor
+from schemas.quantities import Quantity
+
+MACHINE: Final = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
+    """An alert with everything known of it."""
+
+    alert: Alert
+    evidence: Sequence[AlertEvidence]
+    events: Sequence[AlertEvent]
+
+
+def follow(conn: Conn, changes: Iterable[LotChange], now: datetime) -> list[Finding]:
+    """Open, escalate, end and reopen alerts after changes of lots; return what was raised."""
+    return take(conn, [steps_of(change) for change in changes], now)
+
+
+def follow_streams(conn: Conn, faults: Iterable[StreamFault], now: datetime) -> list[Finding]:
+    """Do the same after changes of gateways' streams and clocks."""
+    return take(conn, [stream_steps(fault) for fault in faults], now)
+
+
+def take(conn: Conn, steps: Sequence[Steps], now: datetime) -> list[Finding]:
+    """Take steps: raise findings, and note which causes are no more; return what was raised."""
+    findings = [finding for step in steps for finding in step.findings]
+    ceased = [cause for step in steps for cause in step.ceased]
+    if not findings and not ceased:
+        return []
+    known = store.load_unresolved(conn, {*ceased, *(f.cause for f in findings)})
+    for finding in findings:
+        _raise(conn, known.get(finding.cause), finding, now)
+    for cause in ceased:
+        alert = known.get(cause)
+        if alert is not None and alert.ceased_at is None:
+            store.save_ceased(conn, alert.id, now)
+            store.add_event(conn, alert.id, now, MACHINE, (What.CEASED, None))
+    return findings
+
+
+def _raise(conn: Conn, alert: Alert | None, finding: Finding, now: datetime) -> None:
+    if alert is None:
+        alert_id = store.add(conn, finding, now)
+        store.add_event(conn, alert_id, now, MACHINE, (What.OPENED, finding.summary))
+        store.add_evidence(conn, alert_id, finding, now)
+        return
+    worse = is_worse(finding.severity, alert.severity)
+    if not worse and alert.ceased_at is None:
+        return
+    severity: Severity = finding.severity if worse else alert.severity
+    store.save_raised(conn, alert.id, severity, finding.summary)
+    if alert.ceased_at is not None:
+        store.add_event(conn, alert.id, now, MACHINE, (What.RECURRED, finding.summary))
+    if worse:
+        store.add_event(conn, alert.id, now, MACHINE, (What.ESCALATED, severity.value))
+    store.add_evidence(conn, alert.id, finding, now)
+
+
+def load_view(conn: Conn, alert_id: AlertId) -> AlertView:
+    """Return an alert with its evidence and history.
+
+    Raises:
+        NotFoundError: There is none, or the actor may not know of it.
+    """
+    alert = store.load(conn, alert_id)
+    if alert is None:
+        raise NotFoundError("alert", alert_id)
+    return AlertView(
+        alert=alert,
+        evidence=store.fetch_evidence(conn, alert_id),
+        events=store.fetch_events(conn, alert_id),
+    )
+
+
+def acknowledge(conn: Conn, alert_id: AlertId, actor: Actor, now: datetime) -> AlertView:
+    """Note that somebody has seen an alert.
+
+    Raises:
+        NotFoundError: There is none, or the actor may not know of it.
+        AlertRefusedError: It is not open any more.
+    """
+    alert = _locked(conn, alert_id)
+    check_acknowledge(alert)
+    store.save_acknowledged(conn, alert_id, actor.account_id, now)
+    store.add_event(conn, alert_id, now, actor.login, (What.ACKNOWLEDGED, None))
+    return load_view(conn, alert_id)
+
+
+def resolve(
+    conn: Conn,
+    alert_id: AlertId,
+    actor: Actor,
+    said: tuple[Resolution, str | None],
+    now: datetime,
+) -> AlertView:
+    """Note what an alert turned out to be; damage that it was about is forgotten.
+
+    Raises:
+        NotFoundError: There is none, or the actor may not know of it.
+        AlertRefusedError: Resolved already, not this role's to say, or still true.
+    """
+    alert = _locked(conn, alert_id)
+    lot_id, quantity = alert.lot_id, _damaged_quantity(alert)
+    pledged = lot_id is not None and store.is_pledged(conn, lot_id)
+    holds = alert.ceased_at is None
+    if holds and lot_id is not None and quantity is not None:
+        # Harm done stays true for ever; what counts is whether it is being done.
+        holds = store.is_over(conn, lot_id, quantity.value)
+    check_resolve(alert, said[0], actor.role, pledged=pledged, holds=holds)
+    store.save_resolved(conn, alert_id, actor.account_id, now, said)
+    store.add_event(conn, alert_id, now, actor.login, (What.RESOLVED, said[0].value))
+    if lot_id is not None and quantity is not None:
+        unlatch(conn, lot_id, quantity, now, actor.login)
+    return load_view(conn, alert_id)
+
+
+def _locked(conn: Conn, alert_id: AlertId) -> Alert:
+    alert = store.load(conn, alert_id, lock=True)
+    if alert is None:
+        raise NotFoundError("alert", alert_id)
+    return alert
+
+
+def _damaged_quantity(alert: Alert) -> Quantity | None:
+    if alert.kind is not AlertKind.DAMAGE:
+        return None
+    return Quantity(alert.cause.rsplit(":", 1)[-1])

@@ -1,0 +1,210 @@
+"""Alerts, their evidence and their history in the database."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final, LiteralString
+
+from psycopg.rows import class_row, dict_row
+
+from backend.alerts.types import (
+    Alert,
+    AlertEvent,
+    AlertEvidence,
+    AlertKind,
+    AlertState,
+    Finding,
+    Resolution,
+    Severity,
+    What,
+)
+from backend.db import Conn
+from backend.ids import AccountId, AlertId, LotId
+
+ALERTS_MAX: Final = 500  # A page.
+ROWS_MAX: Final = 1_000  # Of evidence, and of history.
+
+_ALERT: Final[LiteralString] = """
+    SELECT id, kind, severity, state, cause, lot_id, gateway_id, facility_id, summary, opened_at,
+           ceased_at, acknowledged_at, acknowledged_by, resolved_at, resolved_by, resolution, note
+    FROM alert
+"""
+_FETCH: Final[LiteralString] = (
+    _ALERT
+    + " WHERE (%(state)s::text IS NULL OR state = %(state)s)"
+    + " AND (%(lot)s::uuid IS NULL OR lot_id = %(lot)s)"
+    + " ORDER BY state = 'resolved', opened_at DESC, id LIMIT %(limit)s"
+)
+_ADD: Final = """
+    INSERT INTO alert (kind, severity, cause, lot_id, gateway_id, facility_id, summary, opened_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+"""
+_ADD_EVIDENCE: Final = """
+    INSERT INTO alert_evidence (alert_id, at, recorded_at, gateway_id, envelope_number, sensor,
+                                quantity, value, text, image_sha256)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def load_unresolved(conn: Conn, causes: Collection[str]) -> dict[str, Alert]:
+    """Return the unresolved alerts of causes, locked, by cause."""
+    query = _ALERT + " WHERE cause = ANY(%s) AND state <> 'resolved' ORDER BY id FOR UPDATE"
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, (list(causes),)).fetchall()
+    return {row["cause"]: _alert(row) for row in rows}
+
+
+def add(conn: Conn, finding: Finding, now: datetime) -> AlertId:
+    """Store a new alert."""
+    row = conn.execute(
+        _ADD,
+        (
+            finding.kind.value,
+            finding.severity.value,
+            finding.cause,
+            finding.lot_id,
+            finding.gateway,
+            finding.facility_id,
+            finding.summary,
+            now,
+        ),
+    ).fetchone()
+    assert row is not None, "INSERT ... RETURNING gives the row"
+    return AlertId(row[0])
+
+
+def save_raised(conn: Conn, alert_id: AlertId, severity: Severity, summary: str) -> None:
+    """Store that an alert's cause is there, in this severity and these words."""
+    conn.execute(
+        "UPDATE alert SET severity = %s, summary = %s, ceased_at = NULL WHERE id = %s",
+        (severity.value, summary, alert_id),
+    )
+
+
+def save_ceased(conn: Conn, alert_id: AlertId, now: datetime) -> None:
+    """Store that an alert's cause is no more; the alert stays."""
+    conn.execute("UPDATE alert SET ceased_at = %s WHERE id = %s", (now, alert_id))
+
+
+def add_evidence(conn: Conn, alert_id: AlertId, finding: Finding, now: datetime) -> None:
+    """Store the readings behind a finding."""
+    rows = [
+        (
+            alert_id,
+            each.at,
+            now,
+            each.gateway,
+            each.envelope_number,
+            each.sensor,
+            each.quantity,
+            each.value,
+            each.text,
+            each.image_sha256,
+        )
+        for each in finding.evidence
+    ]
+    if rows:
+        with conn.cursor() as cursor:
+            cursor.executemany(_ADD_EVIDENCE, rows)
+
+
+def add_event(
+    conn: Conn, alert_id: AlertId, now: datetime, actor: str, event: tuple[What, str | None]
+) -> None:
+    """Store what happened to an alert, and a note."""
+    conn.execute(
+        "INSERT INTO alert_event (alert_id, at, actor, what, note) VALUES (%s, %s, %s, %s, %s)",
+        (alert_id, now, actor, event[0].value, event[1]),
+    )
+
+
+def fetch(
+    conn: Conn, state: AlertState | None, lot_id: LotId | None, limit: int = ALERTS_MAX
+) -> list[Alert]:
+    """Return alerts that the actor may see, unresolved ones first, then by age."""
+    wanted = {"state": state, "lot": lot_id, "limit": min(limit, ALERTS_MAX)}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return [_alert(row) for row in cursor.execute(_FETCH, wanted).fetchall()]
+
+
+def load(conn: Conn, alert_id: AlertId, *, lock: bool = False) -> Alert | None:
+    """Return an alert, if the actor may see it."""
+    query = _ALERT + (" WHERE id = %s FOR UPDATE" if lock else " WHERE id = %s")
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query, (alert_id,)).fetchone()
+    return None if row is None else _alert(row)
+
+
+def fetch_evidence(conn: Conn, alert_id: AlertId) -> Sequence[AlertEvidence]:
+    """Return the readings behind an alert, oldest first."""
+    with conn.cursor(row_factory=class_row(AlertEvidence)) as cursor:
+        return cursor.execute(
+            "SELECT at, recorded_at, gateway_id, envelope_number, sensor, quantity, value, text,"
+            " image_sha256 FROM alert_evidence WHERE alert_id = %s ORDER BY id LIMIT %s",
+            (alert_id, ROWS_MAX),
+        ).fetchall()
+
+
+def fetch_events(conn: Conn, alert_id: AlertId) -> Sequence[AlertEvent]:
+    """Return what happened to an alert, oldest first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            "SELECT at, actor, what, note FROM alert_event WHERE alert_id = %s"
+            " ORDER BY id LIMIT %s",
+            (alert_id, ROWS_MAX),
+        ).fetchall()
+    return [
+        AlertEvent(at=row["at"], actor=row["actor"], what=What(row["what"]), note=row["note"])
+        for row in rows
+    ]
+
+
+def save_acknowledged(conn: Conn, alert_id: AlertId, by: AccountId, now: datetime) -> None:
+    """Store that somebody has seen an alert."""
+    conn.execute(
+        "UPDATE alert SET state = 'acknowledged', acknowledged_at = %s, acknowledged_by = %s"
+        " WHERE id = %s",
+        (now, by, alert_id),
+    )
+
+
+def save_resolved(
+    conn: Conn,
+    alert_id: AlertId,
+    by: AccountId,
+    now: datetime,
+    said: tuple[Resolution, str | None],
+) -> None:
+    """Store what an alert turned out to be, and a note."""
+    conn.execute(
+        "UPDATE alert SET state = 'resolved', resolved_at = %s, resolved_by = %s,"
+        " resolution = %s, note = %s WHERE id = %s",
+        (now, by, said[0].value, said[1], alert_id),
+    )
+
+
+def is_pledged(conn: Conn, lot_id: LotId) -> bool:
+    """Return whether a lot is pledged, to whomever."""
+    row = conn.execute("SELECT pw_pledged(%s)", (lot_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def is_over(conn: Conn, lot_id: LotId, quantity: str) -> bool:
+    """Return whether a lot's readings of a quantity are over its limit now."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM lot_state s, jsonb_object_keys(s.memory -> 'overs') AS k"
+        " WHERE s.lot_id = %s AND split_part(k, '/', 3) = %s)",
+        (lot_id, quantity),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _alert(row: dict[str, object]) -> Alert:
+    resolution = row["resolution"]
+    typed: dict[str, object] = {
+        **row,
+        "kind": AlertKind(str(row["kind"])),
+        "severity": Severity(str(row["severity"])),
+        "state": AlertState(str(row["state"])),
+        "resolution": None if resolution is None else Resolution(str(resolution)),
+    }
+    return Alert(**typed)  # pyright: ignore[reportArgumentType]  # columns are named as fields

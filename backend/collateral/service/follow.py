@@ -1,0 +1,266 @@
+"""Lots follow their sensors: after a batch of readings, and as time passes without any.
+
+If the rules for one lot raise, that lot becomes unevaluated, which locks; its readings are stored
+all the same, and every other lot goes on.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+from shapely.errors import ShapelyError
+
+from backend.collateral.rules.lot import (
+    Around,
+    Evaluated,
+    evaluate,
+    facts_of,
+    sensor_of,
+    state_of,
+)
+from backend.collateral.rules.sensors import fold_sensors, sensors_of
+from backend.collateral.rules.series import SeriesBook
+from backend.collateral.rules.sightings import epcs_of, fold_sightings
+from backend.collateral.store import lots as lots_store
+from backend.collateral.store import states as states_store
+from backend.collateral.store.lots import LotRows
+from backend.collateral.store.states import ItemWrite, LotWrite
+from backend.collateral.types import (
+    ItemCustody,
+    LotChange,
+    LotState,
+    SensorKey,
+    SensorState,
+    Sight,
+)
+from backend.db import Conn
+from backend.ids import GatewayId, ItemId, LotId
+from backend.telemetry.types import ReadingBatch, datetime_of, unix_us_of
+
+log = structlog.get_logger()
+
+# What pure rules raise on data that makes no sense. A database error is none of these: then the
+# whole batch is rolled back and comes again.
+RULE_ERRORS: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    ShapelyError,
+)
+SHOWN_EVERY: Final = timedelta(seconds=5)  # An item that only stays is shown as seen that often.
+UNEVALUATED: Final = Counter(
+    "pledgewatch_lots_unevaluated", "Lots whose rules raised.", ("error",)
+)
+
+
+Loaded = tuple[dict[SensorKey, SensorState], frozenset[SensorKey]]
+
+
+def fold(conn: Conn, batch: ReadingBatch, now: datetime) -> list[LotChange]:
+    """Fold a batch of readings into the states of its sensors, items and lots; store them.
+
+    Returns:
+        The lots whose state, or what is wrong with them, is not what it was.
+    """
+    if batch.readings == 0:
+        return []
+    book = SeriesBook(batch)
+    sensors = sensors_of(batch, book)
+    owners, lots = lots_store.fetch_owners(conn, epcs_of(batch))
+    lots |= lots_store.fetch_watched(conn, sensors)
+    lots_store.lock(conn, lots)
+    rows = lots_store.load_lots(conn, lots)
+    sights = _sights_of(conn, rows)
+    states, broken = _load_sensors(conn, sensors | _bound(rows) | set(_readers(sights)))
+    after, listening = fold_sensors(
+        {key: state for key, state in states.items() if key in sensors}, batch, book
+    )
+    states.update(after)
+    seen = fold_sightings(batch, owners, sights, states, listening)
+    sights.update(seen)
+    states_store.save_sensors(conn, [state for key, state in after.items() if key not in broken])
+    states_store.save_sights(conn, list(seen.values()))
+    around = _around(conn, (states, broken), rows, sights, now)
+    return _decide(conn, rows, around, book, now)
+
+
+def sweep(conn: Conn, now: datetime) -> list[LotChange]:
+    """Decide again every lot whose state depends on the time; store what changed.
+
+    Returns:
+        The lots whose state, or what is wrong with them, is not what it was.
+    """
+    return _decide_again(conn, lots_store.fetch_due(conn, now), now)
+
+
+def reconsider(conn: Conn, gateways: Collection[GatewayId], now: datetime) -> list[LotChange]:
+    """Decide again every lot that these gateways' sensors watch: their streams have changed.
+
+    Returns:
+        The lots whose state, or what is wrong with them, is not what it was.
+    """
+    if not gateways:
+        return []
+    return _decide_again(conn, lots_store.fetch_watched_by(conn, gateways), now)
+
+
+def _decide_again(conn: Conn, lots: Collection[LotId], now: datetime) -> list[LotChange]:
+    if not lots:
+        return []
+    lots_store.lock(conn, lots)
+    rows = lots_store.load_lots(conn, lots)
+    sights = _sights_of(conn, rows)
+    states, broken = _load_sensors(conn, _bound(rows) | set(_readers(sights)))
+    around = _around(conn, (states, broken), rows, sights, now)
+    return _decide(conn, rows, around, None, now)
+
+
+def _decide(
+    conn: Conn,
+    rows: Sequence[LotRows],
+    around: Around,
+    book: SeriesBook | None,
+    now: datetime,
+) -> list[LotChange]:
+    changes: list[LotChange] = []
+    writes: list[LotWrite] = []
+    shown: list[ItemWrite] = []
+    for each in rows:
+        change, write, items = _decide_one(each, around, book, now)
+        shown += items
+        if write is not None:
+            writes.append(write)
+        if change is not None:
+            changes.append(change)
+    states_store.save_lots(conn, writes, now, "timekeeper" if book is None else "ingest")
+    states_store.save_items(conn, shown)
+    return changes
+
+
+def _decide_one(
+    each: LotRows, around: Around, book: SeriesBook | None, now: datetime
+) -> tuple[LotChange | None, LotWrite | None, list[ItemWrite]]:
+    """Return a lot's change, what to store of it, and of its items; None: nothing is new."""
+    before = state_of(each.lot)
+    facts: Mapping[str, bool] = {}
+    try:
+        facts = facts_of(before)
+        found: Evaluated = evaluate(each.lot, each.items, each.bindings, around, book)
+        shown = _shown(each, found, around, now)
+    except RULE_ERRORS as error:
+        return _unevaluated(before, facts, error)
+    after = found.decision.state
+    change = write = None
+    if after != before:
+        change = LotChange(
+            lot_id=after.lot_id,
+            before=before,
+            after=after,
+            before_facts=facts,
+            facts=found.decision.facts,
+        )
+    if after != before or found.memory is not None:
+        moved = after.dimensions != before.dimensions
+        write = LotWrite(state=after, memory=found.memory, moved=moved, was=before)
+    return change, write, shown
+
+
+def _unevaluated(
+    before: LotState, facts: Mapping[str, bool], error: Exception
+) -> tuple[LotChange | None, LotWrite | None, list[ItemWrite]]:
+    """Keep what was known of a lot, and say that it can not be relied on."""
+    name = type(error).__name__
+    UNEVALUATED.labels(name).inc()
+    detail: dict[str, object] = {"facts": dict(facts), "error": f"{name}: {error}"}
+    after = replace(before, evaluated=False, detail=detail)
+    if after == before:
+        return None, None, []
+    log.error("lot_unevaluated", lot_id=str(before.lot_id), error=name, exc_info=error)
+    change = LotChange(
+        lot_id=before.lot_id,
+        before=before,
+        after=after,
+        before_facts=facts,
+        facts=(),
+        raised=True,
+    )
+    write = LotWrite(state=after, memory=None, moved=before.evaluated, was=before)
+    return change, write, []
+
+
+def _shown(each: LotRows, found: Evaluated, around: Around, now: datetime) -> list[ItemWrite]:
+    """Return the items to be shown anew: moved, or seen long enough since they were shown."""
+    writes: list[ItemWrite] = []
+    for row in each.items:
+        item_id = ItemId(row["id"])
+        custody, zone_id = found.decision.items[item_id]
+        sight = max(around.sights.get(item_id, ()), key=lambda sight: sight.made_us, default=None)
+        moved = custody != (row["custody"] or ItemCustody.UNSEEN) or (
+            zone_id is not None and zone_id != row["zone_id"]
+        )
+        shown_at = row["seen_arrival_at"]
+        stale = sight is not None and (
+            shown_at is None or datetime_of(sight.made_us) - shown_at >= SHOWN_EVERY
+        )
+        if moved or stale or row["custody"] is None:
+            writes.append(
+                ItemWrite(item_id=item_id, custody=custody, zone_id=zone_id, sight=sight)
+            )
+    return writes
+
+
+def _around(
+    conn: Conn,
+    loaded: Loaded,
+    rows: Sequence[LotRows],
+    sights: Mapping[tuple[ItemId, SensorKey], Sight],
+    now: datetime,
+) -> Around:
+    states, broken = loaded
+    gateways: set[GatewayId] = {key[0] for key in (*states, *broken, *_bound(rows))}
+    by_item: dict[ItemId, list[Sight]] = defaultdict(list)
+    for (item_id, _), sight in sights.items():
+        by_item[item_id].append(sight)
+    return Around(
+        sensors=states,
+        broken=broken,
+        streams=states_store.load_streams(conn, gateways),
+        sights=by_item,
+        readers=lots_store.load_readers(conn, set(_readers(sights))),
+        now_us=unix_us_of(now),
+    )
+
+
+def _load_sensors(conn: Conn, keys: Collection[SensorKey]) -> Loaded:
+    """Return the states of sensors, and which of them can not be read."""
+    states: dict[SensorKey, SensorState] = {}
+    broken: set[SensorKey] = set()
+    for key, row in states_store.load_sensors(conn, keys).items():
+        try:
+            states[key] = sensor_of(row)
+        except RULE_ERRORS:
+            broken.add(key)
+    return states, frozenset(broken)
+
+
+def _sights_of(conn: Conn, rows: Sequence[LotRows]) -> dict[tuple[ItemId, SensorKey], Sight]:
+    items = [ItemId(row["id"]) for each in rows for row in each.items]
+    return {(s.item_id, s.reader): s for s in states_store.load_sights(conn, items)}
+
+
+def _bound(rows: Sequence[LotRows]) -> set[SensorKey]:
+    return {
+        (GatewayId(row["gateway_id"]), row["sensor"]) for each in rows for row in each.bindings
+    }
+
+
+def _readers(sights: Mapping[tuple[ItemId, SensorKey], Sight]) -> list[SensorKey]:
+    return [reader for _, reader in sights]

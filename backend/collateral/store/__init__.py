@@ -1,0 +1,1 @@
+"""Collateral in the database."""
