@@ -44,3 +44,17 @@ async def ticks(clock: Clock, period_s: float) -> AsyncIterator[float]:
         now_s = clock.steady_s()
         yield now_s - last_s
         last_s = now_s
+
+
+def raise_if_cancelled() -> None:
+    """Raise if this task was asked to end; call it in each round of a loop that retries.
+
+    On Python 3.11 ``wait_for`` swallows a cancellation that meets the awaited result, and a task
+    group one that meets the failure of a child; a retrying loop would then outlive its site.
+
+    Raises:
+        CancelledError: The task was asked to end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 import structlog
 
+from firmware_sim.clock import raise_if_cancelled
 from firmware_sim.incidents import price_feed
 from firmware_sim.plan import InstrumentPlan
 from firmware_sim.plant import Plant
@@ -92,6 +93,7 @@ class PriceFeed:
             while True:
                 revision = self._plant.world.revision
                 why = await self._post_all(client)
+                raise_if_cancelled()
                 if why is None:
                     if away:
                         _log.info("prices_back", url=self._target.backend_url)

@@ -13,6 +13,7 @@ from typing import Final
 import aiomqtt
 import structlog
 
+from firmware_sim.clock import raise_if_cancelled
 from firmware_sim.devices.camera_events import (
     AVAILABLE_TOPIC,
     Publication,
@@ -65,15 +66,18 @@ class Cameras:
         pause_s, away = RETRY_S[0], False
         while True:
             try:
-                async with self._client() as client:
+                async with self._client() as client, asyncio.TaskGroup() as group:
                     if away:
                         _log.info("cameras_broker_back", port=self._login.port)
                     pause_s, away = RETRY_S[0], False
+                    group.create_task(_until_lost(client))
                     await self._session(client)
-            except aiomqtt.MqttError as exc:
+            except* aiomqtt.MqttError as excs:
                 if not away:
-                    _log.warning("cameras_broker_lost", port=self._login.port, why=str(exc))
+                    why = str(excs.exceptions[0])
+                    _log.warning("cameras_broker_lost", port=self._login.port, why=why)
                 away = True
+            raise_if_cancelled()
             await asyncio.sleep(pause_s)
             pause_s = min(RETRY_S[1], pause_s * 2)
 
@@ -160,8 +164,10 @@ class Cameras:
         await client.publish(
             message.topic, message.payload, qos=message.qos, retain=message.retain
         )
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # The client waits with wait_for, which on Python 3.11 swallows a cancellation that
-            # meets the broker's answer; without this the session would outlive its site.
-            raise asyncio.CancelledError
+        raise_if_cancelled()
+
+
+async def _until_lost(client: aiomqtt.Client) -> None:
+    """Wait until the broker is gone; nothing is subscribed, so that no message comes before."""
+    async for _ in client.messages:
+        pass

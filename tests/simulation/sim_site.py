@@ -5,13 +5,13 @@ import dataclasses
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import httpx
-from amqtt.broker import Broker
 
 from firmware_sim.clock import SystemClock
 from firmware_sim.incidents import IncidentBook, Kind
@@ -96,19 +96,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def answers(port: int) -> bool:
+    """Tell whether somebody listens on ``port``."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @asynccontextmanager
 async def broker(port: int) -> AsyncGenerator[None]:
-    """Run a real MQTT broker on ``port`` of the loopback."""
-    config = {
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-    }
-    running = Broker(config)
-    await running.start()
+    """Run a real MQTT broker on ``port`` of the loopback; kill it at the end."""
+    program = Path(__file__).with_name("mqtt_broker.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), str(port), stderr=asyncio.subprocess.DEVNULL
+    )
     try:
+        await until(lambda: answers(port), "broker")
         yield
     finally:
-        await running.shutdown()
+        process.kill()
+        await process.wait()
 
 
 class Running:

@@ -93,7 +93,7 @@ def test_reader_obeys_the_gateways_commands() -> None:
 
 
 def test_an_empty_field_is_a_sign_of_life_and_no_fault() -> None:
-    """ "No tag" tells the gateway that the reader lives."""
+    """An answer of no tag tells the gateway that the reader lives."""
     (event,) = decoded("rfid-yrm100", error(ErrorCode.NO_TAG))
 
     assert isinstance(event, ReaderReply)
