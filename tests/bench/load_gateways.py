@@ -95,6 +95,7 @@ class _LoadGateway:
             timeout=CALL_S_MAX,
             max_inflight_messages=self._plan.window,
         ) as client:
+            client.pending_calls_threshold = self._plan.window  # Or it warns of each beyond ten.
             await client.subscribe(receipt_topic(self.name), qos=1)
             await self._go.wait()
             async with asyncio.TaskGroup() as tasks:
@@ -110,14 +111,11 @@ class _LoadGateway:
     async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        last = self._plan.envelopes
         topic = up_topic(self.name)
-        while self.window.receipted < last:
+        while self.window.receipted < (last := self._last):
             now_s = loop.time()
             if self.window.check_silence(now_s):
                 self.resends += 1
-            if self._stop.is_set():
-                last = self._stream.number
             number = self.window.sent + 1
             if number > last or self.window.room == 0:
                 await self._sleep(self.window.wait_s(now_s))
@@ -132,6 +130,11 @@ class _LoadGateway:
             self.window.note_sent(number, now_s)
             tasks.create_task(client.publish(topic, self._made[number], qos=1))
             await asyncio.sleep(0)
+
+    @property
+    def _last(self) -> int:
+        """The number of the last envelope; what is made is sent, also after a stop."""
+        return self._stream.number if self._stop.is_set() else self._plan.envelopes
 
     async def _sleep(self, limit_s: float | None) -> None:
         try:
