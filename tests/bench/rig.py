@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,8 +21,7 @@ from backend.db import Conn, Database
 from backend.ids import SiteId
 from backend.keys import BackendKey
 from backend.migrate import migrate
-from deploy.broker import BACKEND_USER, EmbeddedBroker
-from deploy.clock import unix_us
+from deploy.broker import BACKEND_USER, BrokerKind, EmbeddedBroker
 from deploy.database import DatabaseServer
 from deploy.ports import LOOPBACK
 from deploy.postgres import EmbeddedPostgres
@@ -35,6 +34,7 @@ from tests.builders import build_plant, insert
 
 LOAD_S_MAX = 600.0
 TEMPLATE = "bench_template"
+READY = ("broker_connected", "partitions_leased")  # In the worker's log; it then subscribes.
 
 
 class Rig:
@@ -103,7 +103,7 @@ class Rig:
             name="worker", argv=(sys.executable, "-m", "backend", "worker"), env=env, cwd=ROOT
         )
         daemon = Daemon(program=program, log_dir=self.dir / "log")
-        daemon.ready = lambda: _says(self.dir / "log" / "worker.log", "worker_subscribed")
+        daemon.ready = lambda: _says(self.dir / "log" / "worker.log", *READY)
         try:
             daemon.start()
             yield daemon
@@ -111,16 +111,21 @@ class Rig:
             daemon.stop()
             (self.dir / "log" / "worker.log").unlink(missing_ok=True)
 
-    def load(self, envelopes: int) -> LoadReport:
-        """Let every gateway publish ``envelopes`` in a process of its own; return its report."""
+    @property
+    def broker(self) -> BrokerKind:
+        """Which broker it is."""
+        return self._broker.kind
+
+    def load(self, gateways: Sequence[str], envelopes: int, start_unix_us: int) -> LoadReport:
+        """Let each of ``gateways`` publish ``envelopes``, in one process; return its report."""
         plan = LoadPlan(
             host=LOOPBACK,
             port=self._broker.port,
             backend_key=self.key.public_key.hex(),
-            passwords={name: self._passwords[name] for name in self.gateways},
+            passwords={name: self._passwords[name] for name in gateways},
             sensors=self.sensors,
             envelopes=envelopes,
-            start_unix_us=unix_us(),
+            start_unix_us=start_unix_us,
         )
         plan_file, report_file = self.dir / "plan.json", self.dir / "report.json"
         plan_file.write_bytes(msgspec.json.encode(plan))
@@ -153,5 +158,6 @@ def count_readings(url: str) -> int:
     return int(row[0])
 
 
-def _says(log: Path, word: str) -> bool:
-    return log.exists() and word in log.read_text(errors="replace")
+def _says(log: Path, *words: str) -> bool:
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return all(word in text for word in words)
