@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from backend.facility.rules import margin_call_minor
+from backend.facility.rules.lines import margin_call_minor
 from backend.facility.types import (
     Drawdown,
     DrawdownState,

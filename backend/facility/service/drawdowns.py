@@ -16,7 +16,7 @@ from uuid import UUID
 from backend.db import Conn
 from backend.errors import NotFoundError
 from backend.facility.errors import IdReusedError, WrongStateError
-from backend.facility.rules import decide_drawdown, split_repayment
+from backend.facility.rules.money import decide_drawdown, split_repayment
 from backend.facility.service.standings import (
     assess_one,
     drawdown_event,

@@ -5,7 +5,7 @@ from datetime import datetime
 from backend.db import Conn
 from backend.errors import InvalidError, NotFoundError
 from backend.facility.errors import NoManualLockError
-from backend.facility.rules import decide_drawdown
+from backend.facility.rules.money import decide_drawdown
 from backend.facility.service.standings import assess_one, hold, opener, settle
 from backend.facility.store import facilities, locks
 from backend.facility.types import (

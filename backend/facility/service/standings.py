@@ -9,9 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from backend.alerts import service as alerts
 from backend.db import Conn
 from backend.errors import NotFoundError
-from backend.facility.rules import decide_standing, diff_locks
+from backend.facility.rules.locks import diff_locks
+from backend.facility.rules.standing import alert_steps, decide_standing
 from backend.facility.store import drawdowns, facilities, locks
 from backend.facility.types import (
     Drawdown,
@@ -34,6 +36,7 @@ def relock(
 ) -> Sequence[Standing]:
     """Value facilities anew, open and lift their locks, and void what was promised under a lock.
 
+    Alerts on the facilities follow: on lines that are crossed and prices that may not be used.
     Holds the facilities until the transaction ends, in the order of their ids.
     """
     held = facilities.lock_facilities(conn, facility_ids)
@@ -42,6 +45,7 @@ def relock(
     standings = assess(conn, held, now)
     for standing in standings:
         settle(conn, standing, now, opened_by)
+    alerts.take(conn, [alert_steps(standing) for standing in standings], now)
     return standings
 
 
@@ -52,7 +56,7 @@ def assess(conn: Conn, facility_ids: Sequence[FacilityId], now: datetime) -> Seq
     lots = [lot for basket in baskets.values() for lot in basket]
     instruments: list[InstrumentId] = sorted({lot.instrument_id for lot in lots})
     quotes = market.load_quotes(conn, instruments, now)
-    alerts = locks.load_critical_alerts(conn, [lot.lot_id for lot in lots])
+    found_alerts = locks.load_critical_alerts(conn, [lot.lot_id for lot in lots])
     pending = drawdowns.load_pending(conn, facility_ids)
     opened = locks.load_open_locks(conn, facility_ids)
     standings: list[Standing] = []
@@ -64,7 +68,7 @@ def assess(conn: Conn, facility_ids: Sequence[FacilityId], now: datetime) -> Seq
             newest=newest,
             lots=tuple(basket),
             quotes=quotes,
-            alerts=tuple(alert for alert in alerts if alert.lot_id in own),
+            alerts=tuple(alert for alert in found_alerts if alert.lot_id in own),
             pending=tuple(pending.get(facility.id, ())),
             opened=tuple(opened.get(facility.id, ())),
         )

@@ -11,17 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.collateral.types import Condition, Custody, QuantityState, Surveillance
-from backend.facility.rules import (
+from backend.facility.rules.lines import line_of, margin_call_minor, move_line
+from backend.facility.rules.locks import diff_locks
+from backend.facility.rules.money import (
     decide_drawdown,
     decide_position,
-    decide_standing,
-    diff_locks,
     exposure_minor,
-    line_of,
-    margin_call_minor,
-    move_line,
     split_repayment,
 )
+from backend.facility.rules.standing import decide_standing
 from backend.facility.types import (
     Allow,
     DrawdownDecision,

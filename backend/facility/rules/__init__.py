@@ -1,0 +1,1 @@
+"""Decisions about facilities, one module for each question. Pure."""

@@ -1,0 +1,149 @@
+"""Which locks hold, derived from everything that is known. Pure.
+
+Fail closed: whatever is absent, stale, zero or unreadable is a lock.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from backend.collateral.types import Condition, Custody, QuantityState, Surveillance
+from backend.facility.types import CriticalAlert, LineState, Lock, LockReason, OpenLock
+from backend.ids import InstrumentId
+from backend.market.types import InstrumentQuote, Quotes, Unusable
+from backend.valuation.types import LotFacts, Valuation
+
+LOCK_DETAIL_CHARACTERS_MAX: Final = 2_000  # A lock says why, it is no log of each lot.
+
+_LOCK_OF_ALERT: Final = {
+    "relocation": LockReason.RELOCATED,
+    "shortfall": LockReason.QUANTITY_SHORT,
+    "damage": LockReason.DAMAGED,
+    "tamper": LockReason.TAMPERED,
+    "surveillance_lost": LockReason.SENSOR_LOST,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything that locks are derived from."""
+
+    lots: Sequence[LotFacts]
+    quotes: Quotes
+    valuation: Valuation
+    alerts: Sequence[CriticalAlert]
+    line: LineState
+    manual: str | None
+
+
+def derive_locks(evidence: Evidence) -> tuple[Lock, ...]:
+    """Return every lock that the evidence asks for, each once, with all its causes in words.
+
+    What is not returned is lifted: opening and lifting are the same derivation.
+    """
+    causes = [
+        *_causes_of_lots(evidence.lots),
+        *_causes_of_alerts(evidence.alerts, evidence.lots),
+        *_causes_of_prices(evidence.lots, evidence.quotes),
+        *_causes_of_valuation(evidence.valuation, evidence.line),
+    ]
+    if evidence.manual is not None:
+        causes.append((LockReason.MANUAL, evidence.manual))
+    details: dict[LockReason, dict[str, None]] = {}
+    for reason, detail in causes:
+        details.setdefault(reason, {})[detail] = None
+    return tuple(
+        Lock(reason=reason, detail="; ".join(details[reason])[:LOCK_DETAIL_CHARACTERS_MAX])
+        for reason in LockReason
+        if reason in details
+    )
+
+
+Causes = Iterable[tuple[LockReason, str]]
+
+
+def _causes_of_lots(lots: Sequence[LotFacts]) -> Causes:
+    if not lots:
+        yield LockReason.UNEVALUATED, "no lot is pledged to this facility"
+    for lot in sorted(lots, key=lambda lot: (lot.name, lot.lot_id)):
+        if not lot.state.evaluated:
+            yield LockReason.UNEVALUATED, f"{lot.name}: its state could not be evaluated"
+        if lot.state.custody is Custody.MISSING:
+            yield LockReason.QUANTITY_SHORT, f"{lot.name}: goods are missing"
+        if lot.state.custody is Custody.RELOCATED:
+            yield LockReason.RELOCATED, f"{lot.name}: goods are outside their zone"
+        if lot.state.quantity is QuantityState.SHORT:
+            yield (
+                LockReason.QUANTITY_SHORT,
+                f"{lot.name}: {lot.state.short_mass_g} g short of {lot.pledged_mass_g} g pledged",
+            )
+        if lot.state.condition is not Condition.SOUND:
+            yield LockReason.DAMAGED, f"{lot.name}: its condition is {_words(lot.state.condition)}"
+        if lot.state.tampered:
+            yield LockReason.TAMPERED, f"{lot.name}: what watches it has been tampered with"
+        if lot.state.surveillance is Surveillance.DARK:
+            yield LockReason.SENSOR_LOST, f"{lot.name}: nothing watches it"
+
+
+def _causes_of_alerts(alerts: Sequence[CriticalAlert], lots: Sequence[LotFacts]) -> Causes:
+    names = {lot.lot_id: lot.name for lot in lots}
+    for alert in sorted(alerts, key=lambda alert: alert.id):
+        reason = _LOCK_OF_ALERT.get(alert.kind)
+        if reason is not None and alert.lot_id in names:
+            yield reason, f"{names[alert.lot_id]}: {alert.summary} (alert {alert.id})"
+
+
+def _causes_of_prices(lots: Sequence[LotFacts], quotes: Quotes) -> Causes:
+    for _, detail in unusable_prices(lots, quotes):
+        yield LockReason.PRICE_STALE, detail
+
+
+def unusable_prices(
+    lots: Sequence[LotFacts], quotes: Quotes
+) -> Sequence[tuple[InstrumentId, str]]:
+    """Return each instrument at whose price nothing may be lent, and why, with its lots' names."""
+    found: list[tuple[InstrumentId, str]] = []
+    for instrument_id in sorted({lot.instrument_id for lot in lots}):
+        names = ", ".join(sorted(lot.name for lot in lots if lot.instrument_id == instrument_id))
+        match quotes.get(instrument_id):
+            case None:
+                found.append((instrument_id, f"{names}: {instrument_id} is not known"))
+            case InstrumentQuote(decision=Unusable(detail=detail)):
+                found.append((instrument_id, f"{names}: {detail}"))
+            case InstrumentQuote(decision=usable):
+                assert not isinstance(usable, Unusable)
+                if usable.price <= 0:
+                    worthless = f"{instrument_id} is quoted at {usable.price:f}: worth nothing"
+                    found.append((instrument_id, f"{names}: {worthless}"))
+    return found
+
+
+def _causes_of_valuation(valuation: Valuation, line: LineState) -> Causes:
+    for lot in valuation.lots:
+        if not lot.complete:
+            yield LockReason.UNEVALUATED, f"{lot.name}: not valued, {', '.join(lot.reasons)}"
+    if line in (LineState.CALL, LineState.LIQUIDATION):
+        coverage = valuation.coverage_bps
+        shown = "nothing is owed" if coverage is None else f"coverage is {coverage} bps"
+        yield LockReason.BELOW_CALL_LINE, f"the line state is {line.value}; {shown}"
+
+
+def _words(condition: Condition) -> str:
+    return condition.value.replace("_", " ")
+
+
+def diff_locks(
+    opened: Sequence[OpenLock], derived: Sequence[Lock]
+) -> tuple[Sequence[Lock], Mapping[int, str], Sequence[OpenLock]]:
+    """Return the locks to open, what to say anew of those that stay, and those to lift."""
+    held = {lock.reason: lock for lock in opened}
+    wanted = {lock.reason: lock for lock in derived}
+    return (
+        [lock for reason, lock in wanted.items() if reason not in held],
+        {
+            held[reason].id: lock.detail
+            for reason, lock in wanted.items()
+            if reason in held and held[reason].detail != lock.detail
+        },
+        [lock for reason, lock in held.items() if reason not in wanted],
+    )

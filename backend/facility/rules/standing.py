@@ -1,0 +1,121 @@
+"""A facility as everything known now says it is: valued, placed, locked, and its money. Pure."""
+
+from datetime import datetime, timedelta
+
+from backend.alerts.types import AlertKind, Finding, Severity, Steps
+from backend.facility.rules.lines import move_line
+from backend.facility.rules.locks import Evidence, derive_locks, unusable_prices
+from backend.facility.rules.money import decide_position, exposure_minor, keep_promises
+from backend.facility.types import (
+    Drawdown,
+    Holding,
+    LineState,
+    LockReason,
+    Standing,
+    StoredValuation,
+)
+from backend.ids import InstrumentId
+from backend.money import Minor
+from backend.valuation.rules import sum_valuation, value_lots
+from backend.valuation.types import Terms, Valuation
+
+
+def decide_standing(holding: Holding, now: datetime) -> Standing:
+    """Return a facility as everything known now says it is: valued, placed, locked, and its money.
+
+    A lock ends every promise; so does a base or limit that has fallen under what is owed and
+    promised, the newest promise first.
+    """
+    facility = holding.facility
+    terms = Terms(
+        currency=facility.currency,
+        liquidation_horizon_days=facility.liquidation_horizon_days,
+        reserve_minor=facility.reserve_minor,
+        ttl_s=facility.valuation_ttl_s,
+    )
+    exposure = exposure_minor(facility)
+    lots = value_lots(holding.lots, holding.quotes, terms)
+    valuation = sum_valuation(facility.id, lots, terms, exposure, now, holding.quotes)
+    observes = is_observation(holding.newest, valuation, facility.valuation_ttl_s)
+    line = move_line(facility.standing, facility.lines, valuation, is_observation=observes)
+    evidence = Evidence(
+        lots=holding.lots,
+        quotes=holding.quotes,
+        valuation=valuation,
+        alerts=holding.alerts,
+        line=line.state,
+        manual=next((o.detail for o in holding.opened if o.reason is LockReason.MANUAL), None),
+    )
+    locks = derive_locks(evidence)
+    promised = [each for each in holding.pending if not _is_over(each, now)]
+    room = -1 if locks else min(facility.limit_minor, valuation.base_minor) - exposure
+    kept = keep_promises(promised, room)
+    called = line.state in (LineState.CALL, LineState.LIQUIDATION)
+    cure_by = facility.cure_by or now + timedelta(hours=facility.cure_hours)
+    return Standing(
+        holding=holding,
+        valuation=valuation,
+        is_new=observes
+        or (holding.newest is not None and holding.newest.exposure_minor != exposure),
+        line=line,
+        cure_by=cure_by if called else None,
+        locks=locks,
+        voided=tuple(each for each in promised if each not in kept),
+        expired=tuple(each for each in holding.pending if _is_over(each, now)),
+        position=decide_position(
+            facility, valuation.base_minor, Minor(sum(each.amount_minor for each in kept))
+        ),
+    )
+
+
+def is_observation(newest: StoredValuation | None, valuation: Valuation, ttl_s: int) -> bool:
+    """Return whether a valuation rests on something new, or was due again.
+
+    Only such ones count for moving up a line: repaying three times a cent observes nothing.
+    """
+    if newest is None or newest.content_sha256 != valuation.content_sha256:
+        return True
+    return valuation.at >= min(newest.expires_at, newest.at + timedelta(seconds=ttl_s) / 2)
+
+
+def _is_over(drawdown: Drawdown, now: datetime) -> bool:
+    return drawdown.expires_at is not None and drawdown.expires_at <= now
+
+
+def alert_steps(standing: Standing) -> Steps:
+    """Return what a facility's standing asks of its alerts: a line crossed, prices unusable."""
+    facility, holding = standing.holding.facility, standing.holding
+    prices = {
+        each: f"facility:{facility.id}:price:{each}" for each in sorted(_instruments(holding))
+    }
+    line = f"facility:{facility.id}:line"
+    findings = [
+        Finding(
+            cause=prices[instrument_id],
+            kind=AlertKind.PRICE_STALE,
+            severity=Severity.CRITICAL,
+            summary=detail,
+            facility_id=facility.id,
+        )
+        for instrument_id, detail in unusable_prices(holding.lots, holding.quotes)
+    ]
+    if standing.line.state is not LineState.ABOVE:
+        warning = standing.line.state is LineState.WARNING
+        findings.append(
+            Finding(
+                cause=line,
+                kind=AlertKind.BELOW_LINE,
+                severity=Severity.WARNING if warning else Severity.CRITICAL,
+                summary=f"{facility.name} has fallen to line state {standing.line.state.value}:"
+                f" value {standing.valuation.value_minor}, owed"
+                f" {standing.valuation.exposure_minor} minor units of {facility.currency}",
+                facility_id=facility.id,
+            )
+        )
+    raised = {finding.cause for finding in findings}
+    ceased = [cause for cause in (*prices.values(), line) if cause not in raised]
+    return Steps(findings=tuple(findings), ceased=tuple(ceased))
+
+
+def _instruments(holding: Holding) -> set[InstrumentId]:
+    return {lot.instrument_id for lot in holding.lots}
