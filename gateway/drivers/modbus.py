@@ -31,6 +31,7 @@ BUS_SILENT_S: Final = 10.0  # A bus on which nobody answers for so long is opene
 TCP_PORT: Final = 502
 CONNECT_S_MAX: Final = 5.0
 _ILLEGAL_ADDRESS: Final = 2
+_NOT_REACHED: Final = frozenset({10, 11})  # A coupler's word that the unit behind it is silent.
 
 Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
@@ -159,6 +160,13 @@ async def _request(client: Client, block: Block, unit: int) -> ModbusPDU:
         "discrete": client.read_discrete_inputs,
     }[block.table]
     try:
-        return await read(block.start, count=block.count, device_id=unit)
+        response = await read(block.start, count=block.count, device_id=unit)
     except (ModbusException, OSError, TimeoutError) as error:
         raise _NoAnswerError(str(error)) from error
+    if isinstance(response, ExceptionResponse) and response.exception_code in _NOT_REACHED:
+        raise _NoAnswerError(f"exception {response.exception_code}")
+    # pymodbus takes transaction 0 for any; on TCP only the request's own number is its answer.
+    tcp = isinstance(client, AsyncModbusTcpClient)
+    if tcp and response.transaction_id != client.ctx.request_transaction_id:
+        raise _NoAnswerError(f"transaction {response.transaction_id}")
+    return response

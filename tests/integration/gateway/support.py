@@ -18,7 +18,7 @@ from schemas.keys import key_id_of
 from schemas.receipt import Receipt, StreamState
 from schemas.topics import receipt_topic
 
-DEADLINE_S = 20.0
+DEADLINE_S = 10.0
 POLL_S = 0.02
 
 
