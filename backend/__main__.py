@@ -6,17 +6,21 @@ Exit codes: 0 done, 1 refused, 2 the settings or arguments are wrong, 3 somethin
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 import uvicorn
 
+from backend.clock import SystemClock
 from backend.config import Settings, load_settings
 from backend.db import Database
 from backend.errors import ConfigurationError, InvalidError, PledgewatchError, UnavailableError
-from backend.ids import AccountId, PartyId
+from backend.ids import AccountId, InstrumentId, PartyId
 from backend.log import configure_log
+from backend.market import service as market
+from backend.middleware import CSV_BYTES_MAX
 from backend.migrate import migrate as migrate_database
 from backend.parties import service
 from backend.parties.types import Actor, Role
@@ -29,6 +33,8 @@ _NOBODY: Final = UUID(int=0)
 GRACE_S_MAX: Final = 5  # Open event streams do not end by themselves.
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+prices = typer.Typer(no_args_is_help=True, help="Market prices.")
+cli.add_typer(prices, name="prices")
 
 
 @contextmanager
@@ -109,12 +115,47 @@ def create_operator(
     typer.echo(f"operator {login} may log in")
 
 
-def _create_operator(db: Database, login: str, party: str, password: str) -> None:
-    """Add the party and its account as an operator that is nobody yet."""
-    nobody = Actor(
+@prices.command("import")
+def import_prices(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Date,Price lines.")],
+    instrument: Annotated[str, typer.Option(help="The instrument's id.")],
+    source: Annotated[str, typer.Option(help="Who quoted the prices.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217; must be the instrument's.")],
+    unit: Annotated[str, typer.Option(help="UNECE Rec 20; must be the instrument's.")],
+) -> None:
+    """Store a file of daily prices, the whole of it or nothing; again changes nothing."""
+    with _reported():
+        settings, now = _settings(), SystemClock().now()
+        content = _read_bounded(file)
+        with Database(settings.database_url) as db, db.acting(_nobody("prices import")) as conn:
+            known = market.load_instrument(conn, InstrumentId(instrument))
+            market.check_terms(known, currency, unit)
+            recorded = market.import_price_csv(conn, known, source, content, now)
+    typer.echo(
+        f"{recorded.accepted} accepted, {recorded.held} held, {recorded.duplicates} known already,"
+        f" {len(recorded.skipped_lines)} lines without a price"
+    )
+
+
+def _read_bounded(file: Path) -> bytes:
+    """Return a file's bytes, of as many as the HTTP API takes."""
+    with file.open("rb") as opened:
+        content = opened.read(CSV_BYTES_MAX + 1)
+    if len(content) > CSV_BYTES_MAX:
+        raise InvalidError(str(file), "a longer file", f"at most {CSV_BYTES_MAX} bytes")
+    return content
+
+
+def _nobody(login: str) -> Actor:
+    """Return the operator that is nobody: who has the database's password needs no account."""
+    return Actor(
         account_id=AccountId(_NOBODY), party_id=PartyId(_NOBODY), role=Role.OPERATOR, login=login
     )
-    with db.acting(nobody) as conn:
+
+
+def _create_operator(db: Database, login: str, party: str, password: str) -> None:
+    """Add the party and its account as an operator that is nobody yet."""
+    with db.acting(_nobody(login)) as conn:
         service.add_or_reset_operator(conn, party, login, password)
 
 

@@ -1,6 +1,6 @@
 """Money: integer minor units, rounded once, against the borrower. No floats."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final, NewType
 
 Minor = NewType("Minor", int)
@@ -28,7 +28,7 @@ def round_down_minor(amount: Decimal, currency: str) -> Minor:
     Raises:
         OverflowError: It is no number, or greater than any column holds.
     """
-    return _round_minor(amount, currency, ROUND_FLOOR)
+    return _round_minor(amount, currency, up=False)
 
 
 def round_up_minor(amount: Decimal, currency: str) -> Minor:
@@ -37,7 +37,7 @@ def round_up_minor(amount: Decimal, currency: str) -> Minor:
     Raises:
         OverflowError: It is no number, or greater than any column holds.
     """
-    return _round_minor(amount, currency, ROUND_CEILING)
+    return _round_minor(amount, currency, up=True)
 
 
 def share_down_minor(amount: Minor, bps: int) -> Minor:
@@ -45,8 +45,15 @@ def share_down_minor(amount: Minor, bps: int) -> Minor:
     return Minor(amount * bps // BPS)
 
 
-def _round_minor(amount: Decimal, currency: str, rounding: str) -> Minor:
-    if not amount.is_finite() or abs(amount) >= MINOR_MAX:
+def _round_minor(amount: Decimal, currency: str, *, up: bool) -> Minor:
+    if not amount.is_finite() or abs(amount) > MINOR_MAX:
         message = f"{amount} {currency} is no amount of money"
         raise OverflowError(message)
-    return Minor(int(amount.scaleb(minor_digits(currency)).to_integral_value(rounding)))
+    # In integers: a Decimal's context would first round to 28 digits, to the nearest.
+    numerator, denominator = amount.as_integer_ratio()
+    numerator *= 10 ** minor_digits(currency)
+    minor = -(-numerator // denominator) if up else numerator // denominator
+    if abs(minor) > MINOR_MAX:
+        message = f"{amount} {currency} is more than can be stored"
+        raise OverflowError(message)
+    return Minor(minor)
