@@ -1,0 +1,1 @@
+"""The console: HTML pages over the domains, live by server-sent events. It decides nothing."""

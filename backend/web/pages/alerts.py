@@ -1,0 +1,59 @@
+"""Alerts: the list, and one alert with the readings behind it and what it locks."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from fastapi import Request, Response
+
+from backend.deps import CurrentPrincipal, Db
+from backend.errors import NotFoundError
+from backend.web.console import new_router, render
+from backend.web.store import lots as store
+
+router = new_router()
+
+
+class Filter(StrEnum):
+    """Which alerts to show."""
+
+    UNRESOLVED = "unresolved"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ALL = "all"
+
+
+@router.get("/alerts")
+def list_alerts(
+    request: Request, db: Db, who: CurrentPrincipal, state: Filter = Filter.UNRESOLVED
+) -> Response:
+    """Show alerts, the worst first."""
+    with db.acting(who.actor) as conn:
+        alerts = store.list_alerts(conn, state.value)
+    return render(
+        request, who, "alerts.html", alerts=alerts, state=state.value, filters=list(Filter)
+    )
+
+
+@router.get("/alerts/count")
+def count_alerts(request: Request, db: Db, who: CurrentPrincipal) -> Response:
+    """Show how many alerts wait, for the navigation."""
+    with db.acting(who.actor) as conn:
+        count, critical = store.count_open_alerts(conn)
+    return render(request, who, "parts/alert_count.html", count=count, critical=critical)
+
+
+@router.get("/alerts/{alert_id}")
+def show_alert(alert_id: UUID, request: Request, db: Db, who: CurrentPrincipal) -> Response:
+    """Show one alert."""
+    with db.acting(who.actor) as conn:
+        found = store.list_alerts(conn, alert_id=alert_id)
+        if not found:
+            raise NotFoundError("alert", alert_id)
+        alert = found[0]
+        evidence = store.list_evidence(conn, alert_id)
+        steps = store.list_alert_events(conn, alert_id)
+        locks = () if alert.lot_id is None else store.list_locks_of_lot(conn, alert.lot_id)
+    return render(
+        request, who, "alert.html", alert=alert, evidence=evidence, steps=steps, locks=locks
+    )

@@ -1,0 +1,208 @@
+"""Lots, items, what watches them, and their alerts, as pages show them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from backend.db import Conn
+from backend.web.types import (
+    AlertEventRow,
+    AlertRow,
+    ChannelPoint,
+    EventRow,
+    EvidenceRow,
+    ItemRow,
+    LockRow,
+    LotRow,
+    WatchRow,
+)
+
+ROWS_MAX: Final = 1_000
+ITEMS_MAX: Final = 5_000  # A floor plan with more dots shows none.
+HISTORY_ROWS_MAX: Final = 50
+EVIDENCE_ROWS_MAX: Final = 200
+
+_LOTS: Final = """
+SELECT l.id, l.name, l.site_id, s.name AS site, z.name AS zone, o.name AS owner,
+  c.name AS commodity, l.instrument_id, l.pledged_mass_g, coalesce(i.items, 0)::int AS items,
+  t.custody, t.quantity, t.short_mass_g, t.measured_mass_g, t.condition, t.condition_since,
+  t.surveillance, coalesce(t.tampered, false) AS tampered,
+  coalesce(t.evaluated, false) AS evaluated, t.detail, t.evaluated_at, t.changed_at,
+  f.id AS facility_id, f.name AS facility, coalesce(a.alerts, 0)::int AS alerts
+FROM lot l
+JOIN site s ON s.id = l.site_id
+JOIN zone z ON z.id = l.zone_id
+JOIN party o ON o.id = l.owner_party
+JOIN commodity c ON c.id = l.commodity_id
+LEFT JOIN lot_state t ON t.lot_id = l.id
+LEFT JOIN (SELECT lot_id, count(*) AS items FROM item GROUP BY lot_id) i ON i.lot_id = l.id
+LEFT JOIN (SELECT lot_id, count(*) AS alerts FROM alert WHERE state <> 'resolved'
+           GROUP BY lot_id) a ON a.lot_id = l.id
+LEFT JOIN pledge_lot pl ON pl.lot_id = l.id AND pl.active
+LEFT JOIN pledge p ON p.id = pl.pledge_id
+LEFT JOIN facility f ON f.id = p.facility_id
+WHERE (%(id)s::uuid IS NULL OR l.id = %(id)s)
+  AND (%(facility)s::uuid IS NULL OR f.id = %(facility)s)
+ORDER BY s.name, l.name, l.id LIMIT %(rows)s
+"""
+_ITEMS: Final = """
+SELECT i.id, i.lot_id, l.name AS lot, i.name, encode(i.epc, 'hex') AS epc, i.net_mass_g,
+  i.tare_mass_g, coalesce(t.custody, 'unseen') AS custody, t.zone_id, z.name AS zone,
+  t.seen_at, t.rssi_cdbm, t.gateway_id, t.sensor, t.envelope_number
+FROM item i
+JOIN lot l ON l.id = i.lot_id
+LEFT JOIN item_state t ON t.item_id = i.id
+LEFT JOIN zone z ON z.id = t.zone_id
+WHERE (%(lot)s::uuid IS NULL OR i.lot_id = %(lot)s)
+  AND (%(site)s::uuid IS NULL OR l.site_id = %(site)s)
+ORDER BY l.name, i.name, i.id LIMIT %(rows)s
+"""
+_WATCHES: Final = """
+SELECT b.gateway_id, b.sensor, min(b.purpose) AS purpose, min(b.max_gap_s) AS max_gap_s,
+  c.id AS channel_id, c.quantity, (s."values" -> c.quantity ->> 1)::double precision AS value,
+  s.last_at, s.last_arrival_at, s.health, coalesce(s.tampered, false) AS tampered
+FROM lot l
+JOIN sensor_binding b ON b.zone_id = l.zone_id AND (b.lot_id IS NULL OR b.lot_id = l.id)
+LEFT JOIN channel c ON c.gateway_id = b.gateway_id AND c.sensor = b.sensor
+LEFT JOIN sensor_state s ON s.gateway_id = b.gateway_id AND s.sensor = b.sensor
+WHERE l.id = %s
+GROUP BY b.gateway_id, b.sensor, c.id, c.quantity, s."values", s.last_at, s.last_arrival_at,
+  s.health, s.tampered
+ORDER BY b.gateway_id, b.sensor, c.quantity NULLS LAST LIMIT %s
+"""
+_ALERTS: Final = """
+SELECT a.id, a.kind, a.severity, a.state, a.lot_id, l.name AS lot, a.gateway_id, a.facility_id,
+  f.name AS facility, a.summary, a.opened_at, a.ceased_at, a.acknowledged_at,
+  k.login AS acknowledged_by, a.resolved_at, r.login AS resolved_by, a.resolution, a.note
+FROM alert a
+LEFT JOIN lot l ON l.id = a.lot_id
+LEFT JOIN facility f ON f.id = a.facility_id
+LEFT JOIN account k ON k.id = a.acknowledged_by
+LEFT JOIN account r ON r.id = a.resolved_by
+WHERE (%(id)s::uuid IS NULL OR a.id = %(id)s)
+  AND (%(lot)s::uuid IS NULL OR a.lot_id = %(lot)s)
+  AND (%(facility)s::uuid IS NULL OR a.facility_id = %(facility)s OR a.lot_id IN (
+    SELECT pl.lot_id FROM pledge p JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active
+    WHERE p.facility_id = %(facility)s))
+  AND (%(state)s::text = 'all' OR a.state = %(state)s
+    OR (%(state)s = 'unresolved' AND a.state <> 'resolved'))
+ORDER BY a.state = 'resolved', array_position(ARRAY['critical','warning','info'], a.severity),
+  a.opened_at DESC LIMIT %(rows)s
+"""
+_POINTS: Final = """
+SELECT channel_id,
+  to_timestamp(floor(extract(epoch FROM at) / %(step)s) * %(step)s) AS at, avg(value) AS value
+FROM visible_scalar_reading
+WHERE channel_id = ANY(%(channels)s) AND at >= %(begin)s AND at < %(end)s AND quality <= 1
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_LOCKED_BY: Final = """
+SELECT k.facility_id, k.reason, k.detail, k.opened_at, k.opened_by, k.lifted_at, k.lifted_by
+FROM facility_lock k
+WHERE k.lifted_at IS NULL AND k.facility_id IN (
+  SELECT p.facility_id FROM pledge p JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active
+  WHERE pl.lot_id = %s AND p.state = 'active')
+ORDER BY k.opened_at, k.reason
+"""
+
+
+def list_lots(
+    conn: Conn, lot_id: UUID | None = None, facility_id: UUID | None = None
+) -> Sequence[LotRow]:
+    """Return the lots that the actor may see, or that one, or those of one facility."""
+    values = {"id": lot_id, "facility": facility_id, "rows": ROWS_MAX}
+    with conn.cursor(row_factory=class_row(LotRow)) as cursor:
+        return cursor.execute(_LOTS, values).fetchall()
+
+
+def list_items(
+    conn: Conn, *, lot_id: UUID | None = None, site_id: UUID | None = None
+) -> Sequence[ItemRow]:
+    """Return items with where they were last seen, of one lot or one site."""
+    values = {"lot": lot_id, "site": site_id, "rows": ITEMS_MAX}
+    with conn.cursor(row_factory=class_row(ItemRow)) as cursor:
+        return cursor.execute(_ITEMS, values).fetchall()
+
+
+def list_watches(conn: Conn, lot_id: UUID) -> Sequence[WatchRow]:
+    """Return every channel of every sensor that watches a lot."""
+    with conn.cursor(row_factory=class_row(WatchRow)) as cursor:
+        return cursor.execute(_WATCHES, [lot_id, ROWS_MAX]).fetchall()
+
+
+def list_points(
+    conn: Conn, channels: Sequence[int], begin: datetime, end: datetime, points: int
+) -> Sequence[ChannelPoint]:
+    """Return the means of several channels' good readings over equal spans of time."""
+    step = max((end - begin).total_seconds() / points, 0.1)
+    values = {"channels": list(channels), "begin": begin, "end": end, "step": step}
+    with conn.cursor(row_factory=class_row(ChannelPoint)) as cursor:
+        return cursor.execute(_POINTS, values).fetchall()
+
+
+def list_lot_events(conn: Conn, lot_id: UUID) -> Sequence[EventRow]:
+    """Return who or what changed a lot, newest first."""
+    query = (
+        "SELECT at, actor, what, detail FROM lot_event WHERE lot_id = %s ORDER BY at DESC, id DESC"
+        " LIMIT %s"
+    )
+    with conn.cursor(row_factory=class_row(EventRow)) as cursor:
+        return cursor.execute(query, [lot_id, HISTORY_ROWS_MAX]).fetchall()
+
+
+def list_alerts(
+    conn: Conn,
+    state: str = "all",
+    *,
+    alert_id: UUID | None = None,
+    lot_id: UUID | None = None,
+    facility_id: UUID | None = None,
+) -> Sequence[AlertRow]:
+    """Return alerts, unresolved and worst first; ``state`` may be 'all' or 'unresolved' too."""
+    values = {
+        "state": state,
+        "id": alert_id,
+        "lot": lot_id,
+        "facility": facility_id,
+        "rows": ROWS_MAX,
+    }
+    with conn.cursor(row_factory=class_row(AlertRow)) as cursor:
+        return cursor.execute(_ALERTS, values).fetchall()
+
+
+def count_open_alerts(conn: Conn) -> tuple[int, int]:
+    """Return how many unresolved alerts the actor has, and how many of them are critical."""
+    row = conn.execute(
+        "SELECT count(*), count(*) FILTER (WHERE severity = 'critical') FROM alert"
+        " WHERE state <> 'resolved'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def list_evidence(conn: Conn, alert_id: UUID) -> Sequence[EvidenceRow]:
+    """Return the readings behind an alert, in the order in which they were recorded."""
+    query = (
+        "SELECT at, recorded_at, gateway_id, envelope_number, sensor, quantity, value, text,"
+        " image_sha256 FROM alert_evidence WHERE alert_id = %s ORDER BY id LIMIT %s"
+    )
+    with conn.cursor(row_factory=class_row(EvidenceRow)) as cursor:
+        return cursor.execute(query, [alert_id, EVIDENCE_ROWS_MAX]).fetchall()
+
+
+def list_alert_events(conn: Conn, alert_id: UUID) -> Sequence[AlertEventRow]:
+    """Return the steps of an alert's life, first to last."""
+    query = (
+        "SELECT at, actor, what, note FROM alert_event WHERE alert_id = %s ORDER BY id LIMIT %s"
+    )
+    with conn.cursor(row_factory=class_row(AlertEventRow)) as cursor:
+        return cursor.execute(query, [alert_id, EVIDENCE_ROWS_MAX]).fetchall()
+
+
+def list_locks_of_lot(conn: Conn, lot_id: UUID) -> Sequence[LockRow]:
+    """Return the open locks of the facility that a lot is pledged to."""
+    with conn.cursor(row_factory=class_row(LockRow)) as cursor:
+        return cursor.execute(_LOCKED_BY, [lot_id]).fetchall()
