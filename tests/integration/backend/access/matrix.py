@@ -16,6 +16,8 @@ OPERATOR: Final[Roles] = frozenset({Role.OPERATOR})
 WRITERS: Final[Roles] = ALL - {Role.REGULATOR}
 AUDITORS: Final[Roles] = frozenset({Role.OPERATOR, Role.REGULATOR})
 KEEPERS: Final[Roles] = frozenset({Role.OPERATOR, Role.LOGISTICS})
+LOAN: Final[Roles] = frozenset({Role.LENDER, Role.BORROWER})
+PLAYERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
 MARKET: Final[Roles] = frozenset({Role.LENDER, Role.OPERATOR})
 
 # Without a login: what a stranger needs to become somebody, and what watches the service.
@@ -26,6 +28,9 @@ PUBLIC: Final[frozenset[Route]] = frozenset(
         ("GET", "/api/openapi.json"),
         ("GET", "/health"),
         ("GET", "/metrics"),
+        ("GET", "/login"),
+        ("POST", "/login"),
+        ("GET", "/static/{name:path}"),
     }
 )
 
@@ -60,4 +65,53 @@ MARKET_ROUTES: Final[dict[Route, Roles]] = {
     ("POST", "/api/instruments/{instrument_id}/prices/accept"): LENDER,
     ("GET", "/api/instruments/{instrument_id}/prices"): ALL,
 }
-MATRIX: Final[dict[Route, Roles]] = PARTIES | PLANT | MARKET_ROUTES
+FACILITY: Final[dict[Route, Roles]] = {
+    ("POST", "/api/facilities"): LENDER,
+    ("GET", "/api/facilities"): ALL,
+    ("GET", "/api/facilities/{facility_id}"): ALL,
+    ("GET", "/api/facilities/{facility_id}/valuation"): ALL,
+    ("GET", "/api/facilities/{facility_id}/preview"): LOAN,
+    ("GET", "/api/facilities/{facility_id}/events"): ALL,
+    ("POST", "/api/facilities/{facility_id}/locks"): LENDER,
+    ("DELETE", "/api/facilities/{facility_id}/locks/MANUAL"): LENDER,
+    ("POST", "/api/facilities/{facility_id}/drawdowns"): BORROWER,
+    ("GET", "/api/facilities/{facility_id}/drawdowns"): ALL,
+    ("POST", "/api/drawdowns/{drawdown_id}/authorise"): LENDER,
+    ("POST", "/api/drawdowns/{drawdown_id}/disburse"): LENDER,
+    ("POST", "/api/drawdowns/{drawdown_id}/void"): LOAN,
+    ("POST", "/api/facilities/{facility_id}/repayments"): LOAN,
+    ("GET", "/api/facilities/{facility_id}/repayments"): ALL,
+}
+CONSOLE: Final[dict[Route, Roles]] = {
+    ("GET", "/"): ALL,
+    ("POST", "/logout"): ALL,
+    ("GET", "/facilities"): ALL,
+    ("GET", "/facilities/{facility_id}"): ALL,
+    ("GET", "/facilities/{facility_id}/history.json"): ALL,
+    ("POST", "/facilities/{facility_id}/drawdowns"): BORROWER,
+    ("POST", "/facilities/{facility_id}/repayments"): LOAN,
+    ("POST", "/facilities/{facility_id}/lock"): LENDER,
+    ("POST", "/facilities/{facility_id}/unlock"): LENDER,
+    ("POST", "/facilities/{facility_id}/drawdowns/{drawdown_id}/authorise"): LENDER,
+    ("POST", "/facilities/{facility_id}/drawdowns/{drawdown_id}/disburse"): LENDER,
+    ("POST", "/facilities/{facility_id}/drawdowns/{drawdown_id}/void"): LOAN,
+    ("GET", "/lots"): ALL,
+    ("GET", "/lots/{lot_id}"): ALL,
+    ("GET", "/pledges"): ALL,
+    ("GET", "/alerts"): ALL,
+    ("GET", "/alerts/count"): ALL,
+    ("GET", "/alerts/{alert_id}"): ALL,
+    ("GET", "/floor"): ALL,
+    ("GET", "/gateways"): ALL,
+    ("POST", "/gateways/{gateway_id}/enrolment-codes"): OPERATOR,
+    ("GET", "/sensors"): ALL,
+    ("GET", "/sensors/{channel_id}"): ALL,
+    ("GET", "/sensors/{channel_id}/points.json"): ALL,
+    ("GET", "/refused"): AUDITORS,
+    ("GET", "/market"): ALL,
+    ("GET", "/simulator"): PLAYERS,
+    ("POST", "/simulator/incidents"): PLAYERS,
+    ("POST", "/simulator/incidents/{incident_id}/undo"): PLAYERS,
+    ("GET", "/events"): ALL,
+}
+MATRIX: Final[dict[Route, Roles]] = PARTIES | PLANT | MARKET_ROUTES | FACILITY | CONSOLE
