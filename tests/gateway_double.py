@@ -1,11 +1,12 @@
 """A gateway that signs: the envelopes of a real one, and those of a hostile one."""
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal, cast
 
 import cbor2
-import numpy as np
 from nacl.signing import SigningKey
 
 from backend.ids import GatewayId
@@ -90,7 +91,12 @@ class GatewayDouble:
         """The name of the key."""
         return key_id_of(self.public_key)
 
-    def seal(self, readings: list[Sealed], base_us: int = BASE_US, **changes: Any) -> Message:
+    def seal(
+        self,
+        readings: list[Sealed],
+        base_us: int = BASE_US,
+        **changes: Any,  # noqa: ANN401 - any of the envelope's fields
+    ) -> Message:
         """Return the next envelope as it arrives; ``changes`` replace fields before signing."""
         envelope = replace(self.envelope(readings, base_us), **changes)
         message = self.sign(encode_payload(envelope), base_us)
@@ -169,5 +175,5 @@ def _events(happenings: list[Happening], table: Table) -> Events:
     )
 
 
-def _column(numbers: list[int] | list[float], code: str) -> memoryview:
-    return memoryview(np.array(numbers, dtype=code).tobytes()).cast(code)  # pyright: ignore[reportArgumentType, reportCallIssue]
+def _column(numbers: Sequence[float], code: Literal["B", "H", "I", "h", "d"]) -> memoryview:
+    return memoryview(array(code, cast("Sequence[int]", numbers))).cast("B").cast(code)

@@ -30,7 +30,7 @@ class Warehouse:
     lot: LotId = field(default_factory=lambda: LotId(uuid4()))
     items: dict[bytes, ItemId] = field(default_factory=lambda: dict[bytes, ItemId]())
 
-    def execute(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def execute(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement as the tables' owner."""
         with psycopg.connect(self.url, autocommit=True) as conn:
             cursor = conn.execute(query.encode(), values)
@@ -135,9 +135,9 @@ def add_gateway(made: Warehouse, gateway: GatewayDouble) -> None:
     made.execute("INSERT INTO stream (gateway_id) VALUES (%s)", gateway.name)
 
 
-def bind(made: Warehouse, sensor: str, purpose: str, **columns: Any) -> None:
+def bind(made: Warehouse, sensor: str, purpose: str, **columns: object) -> None:
     """Store what a sensor watches: the hall, when nothing else is said."""
-    values = {
+    values: dict[str, object] = {
         "gateway_id": made.gateway.name,
         "sensor": sensor,
         "purpose": purpose,

@@ -24,7 +24,7 @@ from backend.alerts.types import (
     Steps,
     What,
 )
-from backend.collateral.service import unlatch
+from backend.collateral.service import hold, unlatch
 from backend.collateral.types import LotChange
 from backend.db import Conn
 from backend.errors import NotFoundError
@@ -133,19 +133,24 @@ def resolve(
         NotFoundError: There is none, or the actor may not know of it.
         AlertRefusedError: Resolved already, not this role's to say, or still true.
     """
+    _hold_lot(conn, alert_id)
     alert = _locked(conn, alert_id)
     lot_id, quantity = alert.lot_id, _damaged_quantity(alert)
     pledged = lot_id is not None and store.is_pledged(conn, lot_id)
     holds = alert.ceased_at is None
-    if holds and lot_id is not None and quantity is not None:
-        # Harm done stays true for ever; what counts is whether it is being done.
-        holds = store.is_over(conn, lot_id, quantity.value)
     check_resolve(alert, said[0], actor.role, pledged=pledged, holds=holds)
     store.save_resolved(conn, alert_id, actor.account_id, now, said)
     store.add_event(conn, alert_id, now, actor.login, (What.RESOLVED, said[0].value))
     if lot_id is not None and quantity is not None:
         unlatch(conn, lot_id, quantity, now, actor.login)
     return load_view(conn, alert_id)
+
+
+def _hold_lot(conn: Conn, alert_id: AlertId) -> None:
+    """Lock the alert's lot before the alert: the worker takes them in that order."""
+    alert = store.load(conn, alert_id)
+    if alert is not None and alert.lot_id is not None:
+        hold(conn, alert.lot_id)
 
 
 def _locked(conn: Conn, alert_id: AlertId) -> Alert:

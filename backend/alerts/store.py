@@ -188,16 +188,6 @@ def is_pledged(conn: Conn, lot_id: LotId) -> bool:
     return row is not None and bool(row[0])
 
 
-def is_over(conn: Conn, lot_id: LotId, quantity: str) -> bool:
-    """Return whether a lot's readings of a quantity are over its limit now."""
-    row = conn.execute(
-        "SELECT EXISTS (SELECT 1 FROM lot_state s, jsonb_object_keys(s.memory -> 'overs') AS k"
-        " WHERE s.lot_id = %s AND split_part(k, '/', 3) = %s)",
-        (lot_id, quantity),
-    ).fetchone()
-    return row is not None and bool(row[0])
-
-
 def _alert(row: dict[str, object]) -> Alert:
     resolution = row["resolution"]
     typed: dict[str, object] = {

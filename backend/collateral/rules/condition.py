@@ -27,6 +27,14 @@ class Range:
     dwell_us: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harm:
+    """The first reading that did harm, and when the last one was made, by our clock."""
+
+    first: Sample
+    last_us: int
+
+
 def ranges_of(limits: Limits) -> dict[Quantity, Range]:
     """Return what a commodity limits; a shock needs no time to do harm."""
     dwell_us = limits.temperature_dwell_s * 1_000_000
@@ -48,8 +56,8 @@ def ranges_of(limits: Limits) -> dict[Quantity, Range]:
 
 def fold_over(
     run: OverRun | None, readings: Series, allowed: Range, gap_us: int
-) -> tuple[OverRun | None, Sample | None]:
-    """Return the run of readings over a limit after more of them, and the one that did harm.
+) -> tuple[OverRun | None, Harm | None]:
+    """Return the run of readings over a limit after more of them, and the harm that they did.
 
     Args:
         run: before them.
@@ -72,7 +80,10 @@ def fold_over(
     dwell_us = total_us - np.where(begins < 0, 0, total_us[begins])
     dwell_us = np.where(begins < 0, dwell_us + earlier_us, dwell_us)
     harmful = np.flatnonzero(over & (dwell_us >= allowed.dwell_us))
-    harm = readings.sample(int(harmful[0])) if len(harmful) else None
+    harm = None
+    if len(harmful):
+        last_us = int(readings.made_us[harmful[-1]])
+        harm = Harm(first=readings.sample(int(harmful[0])), last_us=last_us)
     if not over[-1]:
         return None, harm
     begin = int(begins[-1])
@@ -104,5 +115,10 @@ def fold_condition(
         else:
             overs[sensor, quantity] = run
         if harm is not None:
-            latches.setdefault(quantity, Latch(sensor=sensor, sample=harm))
+            latch = latches.get(quantity)
+            latches[quantity] = Latch(
+                sensor=sensor if latch is None else latch.sensor,
+                sample=harm.first if latch is None else latch.sample,
+                last_us=harm.last_us if latch is None else max(latch.last_us, harm.last_us),
+            )
     return LotMemory(loads=memory.loads, overs=overs, latches=latches, fences=memory.fences)

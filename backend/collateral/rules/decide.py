@@ -78,9 +78,10 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
         if any(binding.gateway == gateway for binding in setup.bindings)
     )
     tampered = stopped or any(fact.kind in _TAMPERING for fact in found)
-    quantity, short_g, measured_g = _quantity(setup, items, load, weighed)
+    counted = not any(each.binding.purpose is Purpose.PRESENCE for each in lost)
+    quantity, short_g, measured_g = _quantity(setup, items, load, weighed, counted=counted)
     silent_tag = any(where.custody is ItemCustody.MISSING for where in items)
-    condition, since = _condition(found, observed.memory)
+    condition, since = _condition(observed.memory)
     state = LotState(
         lot_id=setup.id,
         custody=_custody(setup, observed.memory, items, weighed, outside),
@@ -139,26 +140,33 @@ def _load(
 
 
 def _quantity(
-    setup: LotSetup, items: Sequence[Whereabouts], load: Load | None, weighed: Load | None
+    setup: LotSetup,
+    items: Sequence[Whereabouts],
+    load: Load | None,
+    weighed: Load | None,
+    *,
+    counted: bool,
 ) -> tuple[QuantityState, int, int | None]:
     """Return quantity, what is short and the lower bound of what is there, in grams.
 
-    By weight while the scale can be relied on; else by count, and by the last weight if less.
+    By weight while the scale can be relied on (then all of it, when every tag bears it out); else
+    by count, and by the last weight if that is less.
     """
+    there = [where for where in items if where.custody is ItemCustody.IN_ZONE]
     if weighed is not None:
-        quantity = QuantityState.SHORT if weighed.short else QuantityState.WHOLE
-        return quantity, weighed.short_mass_g, weighed.measured_mass_g
-    counted = setup.bound(Purpose.PRESENCE) and any(where.sight is not None for where in items)
-    if not counted:
+        if weighed.short:
+            return QuantityState.SHORT, weighed.short_mass_g, weighed.measured_mass_g
+        borne_out = counted and bool(items) and len(there) == len(items)
+        measured_g = expected_net_g(setup) if borne_out else weighed.measured_mass_g
+        return QuantityState.WHOLE, 0, measured_g
+    if not setup.bound(Purpose.PRESENCE) or not any(where.sight for where in items):
         measured_g = None if load is None else load.measured_mass_g
         return QuantityState.UNKNOWN, 0, measured_g
-    there_g = sum(where.item.net_mass_g for where in items if where.custody is ItemCustody.IN_ZONE)
+    there_g = sum(where.item.net_mass_g for where in there)
     short_g = max(0, expected_net_g(setup) - there_g)
     if load is not None:
-        there_g, short_g = (
-            min(there_g, load.measured_mass_g),
-            max(short_g, load.short_mass_g),
-        )
+        there_g = min(there_g, load.measured_mass_g)
+        short_g = max(short_g, load.short_mass_g)
     return (QuantityState.SHORT if short_g else QuantityState.WHOLE), short_g, there_g
 
 
@@ -189,16 +197,15 @@ def _is_outside(memory: LotMemory, binding: Binding) -> bool:
     return fence is not None and fence.inside is False
 
 
-def _condition(found: Sequence[Fact], memory: LotMemory) -> tuple[Condition, datetime | None]:
-    over = [fact for fact in found if fact.kind is FactKind.OVER_LIMIT]
-    if not over:
+def _condition(memory: LotMemory) -> tuple[Condition, datetime | None]:
+    if not memory.overs and not memory.latches:
         return Condition.SOUND, None
     since_us = min(
         [run.since.at_us for run in memory.overs.values()]
         + [latch.sample.at_us for latch in memory.latches.values()]
     )
-    grave = any(fact.grave for fact in over)
-    return (Condition.DAMAGED if grave else Condition.AT_RISK), datetime_of(since_us)
+    worst = Condition.DAMAGED if memory.latches else Condition.AT_RISK
+    return worst, datetime_of(since_us)
 
 
 def _surveillance(

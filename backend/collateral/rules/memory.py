@@ -86,7 +86,7 @@ def lot_memory_json(memory: LotMemory) -> dict[str, object]:
             for (key, quantity), r in memory.overs.items()
         },
         "latches": {
-            quantity.value: [_key(latch.sensor), sample_json(latch.sample)]
+            quantity.value: [_key(latch.sensor), sample_json(latch.sample), latch.last_us]
             for quantity, latch in memory.latches.items()
         },
         "fences": {
@@ -121,8 +121,10 @@ def lot_memory_of(stored: Loaded) -> LotMemory:
         },
         overs=overs,
         latches={
-            Quantity(name): Latch(sensor=sensor_key(sensor), sample=sample_of(sample))
-            for name, (sensor, sample) in stored.get("latches", {}).items()
+            Quantity(name): Latch(
+                sensor=sensor_key(sensor), sample=sample_of(sample), last_us=int(last_us)
+            )
+            for name, (sensor, sample, last_us) in stored.get("latches", {}).items()
         },
         fences={
             sensor_key(name): Fence(

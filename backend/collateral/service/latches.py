@@ -2,10 +2,15 @@
 
 from datetime import datetime
 
-from backend.collateral.store import latches
+from backend.collateral.store import latches, lots
 from backend.db import Conn
 from backend.ids import LotId
 from schemas.quantities import Quantity
+
+
+def hold(conn: Conn, lot_id: LotId) -> None:
+    """Keep a lot's state to this transaction."""
+    lots.lock_one(conn, lot_id)
 
 
 def unlatch(conn: Conn, lot_id: LotId, quantity: Quantity, now: datetime, actor: str) -> None:

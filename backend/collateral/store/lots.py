@@ -138,6 +138,11 @@ def lock(conn: Conn, lots: Collection[LotId]) -> None:
         conn.execute(_LOCK, (wanted,))
 
 
+def lock_one(conn: Conn, lot_id: LotId) -> None:
+    """Lock the state of a lot that the actor sees until the transaction ends."""
+    conn.execute(_LOCK, ([lot_id],))
+
+
 def load_lots(conn: Conn, lots: Collection[LotId]) -> list[LotRows]:
     """Return everything stored of lots."""
     wanted = sorted(lots)

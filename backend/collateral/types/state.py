@@ -113,10 +113,14 @@ class OverRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latch:
-    """Damage done: it stays until a person resolves its alert."""
+    """Damage done, first by ``sample``: it stays until a person resolves its alert.
+
+    ``last_us`` is when the newest harmful reading was made, by our clock.
+    """
 
     sensor: SensorKey
     sample: Sample
+    last_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
