@@ -48,24 +48,23 @@ def load_instrument(conn: Conn, instrument_id: InstrumentId) -> Instrument:
     Raises:
         NotFoundError: There is none of that id.
     """
-    instrument = store.load_instruments(conn, [instrument_id]).get(instrument_id)
-    if instrument is None:
+    found = store.load_instruments(conn, [instrument_id]).get(instrument_id)
+    if found is None:
         raise NotFoundError("instrument", instrument_id)
-    return instrument
+    return found[0]
 
 
 def load_quotes(conn: Conn, ids: Sequence[InstrumentId], now: datetime) -> Quotes:
     """Return each instrument that exists with the decision on its price and its volatility."""
     instruments = store.load_instruments(conn, ids)
     heads = store.load_heads(conn, ids)
-    volatilities = store.load_volatilities(conn, ids)
     return {
         key: InstrumentQuote(
             instrument=instrument,
             decision=decide_price(heads.get(key, ()), instrument, now),
-            volatility=volatilities.get(key),
+            volatility=volatility,
         )
-        for key, instrument in instruments.items()
+        for key, (instrument, volatility) in instruments.items()
     }
 
 

@@ -26,8 +26,9 @@ INSTRUMENTS_MAX: Final = 1_000  # A list for people; an installation has tens.
 HISTORY_CALENDAR_DAYS_MAX: Final = 750
 
 _INSTRUMENT: Final = (
-    "SELECT id, name, unit, currency, max_price_age_s, jump_max_bps, haircut_floor_bps,"
-    " short_history_haircut_bps FROM instrument"
+    "SELECT i.id, i.name, i.unit, i.currency, i.max_price_age_s, i.jump_max_bps,"
+    " i.haircut_floor_bps, i.short_history_haircut_bps, v.sigma_daily, v.days"
+    " FROM instrument i LEFT JOIN volatility v ON v.instrument_id = i.id"
 )
 
 
@@ -53,14 +54,20 @@ def add_instrument(conn: Conn, instrument: Instrument) -> bool:
 
 def list_instruments(conn: Conn) -> Sequence[Instrument]:
     """Return every instrument, by id."""
-    query = f"{_INSTRUMENT} ORDER BY id LIMIT %s"
+    query = f"{_INSTRUMENT} ORDER BY i.id LIMIT %s"
     return [_instrument(row) for row in conn.execute(query, [INSTRUMENTS_MAX])]
 
 
-def load_instruments(conn: Conn, ids: Sequence[InstrumentId]) -> Mapping[InstrumentId, Instrument]:
-    """Return the instruments that exist among ``ids``."""
-    rows = conn.execute(f"{_INSTRUMENT} WHERE id = ANY(%s)", [list(ids)])
-    return {instrument.id: instrument for instrument in map(_instrument, rows)}
+def load_instruments(
+    conn: Conn, ids: Sequence[InstrumentId]
+) -> Mapping[InstrumentId, tuple[Instrument, Volatility | None]]:
+    """Return the instruments that exist among ``ids``, with what was measured of their prices."""
+    rows = conn.execute(f"{_INSTRUMENT} WHERE i.id = ANY(%s)", [list(ids)])
+    return {InstrumentId(row[0]): (_instrument(row), _volatility(row[8:])) for row in rows}
+
+
+def _volatility(row: TupleRow) -> Volatility | None:
+    return None if row[0] is None else Volatility(sigma_daily=row[0], days=row[1])
 
 
 def _instrument(row: TupleRow) -> Instrument:
@@ -266,14 +273,3 @@ def save_volatility(
         " days = excluded.days, at = excluded.at"
     )
     conn.execute(statement, [instrument_id, volatility.sigma_daily, volatility.days, at])
-
-
-def load_volatilities(
-    conn: Conn, ids: Sequence[InstrumentId]
-) -> Mapping[InstrumentId, Volatility]:
-    """Return what was measured of each instrument, where anything was."""
-    query = "SELECT instrument_id, sigma_daily, days FROM volatility WHERE instrument_id = ANY(%s)"
-    return {
-        InstrumentId(instrument_id): Volatility(sigma_daily=sigma_daily, days=days)
-        for instrument_id, sigma_daily, days in conn.execute(query, [list(ids)])
-    }

@@ -7,7 +7,11 @@ everything else after that: then no drawdown is decided between the evidence and
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter
 
 from backend.alerts import service as alerts
 from backend.db import Conn
@@ -20,6 +24,7 @@ from backend.facility.types import (
     DrawdownState,
     Holding,
     LineState,
+    Lock,
     LockReason,
     NewEvent,
     Reason,
@@ -30,6 +35,21 @@ from backend.market import service as market
 from backend.parties.types import Actor
 from backend.valuation import store as valuations
 
+log = structlog.get_logger()
+
+# What a rule raises when it meets what it was not made for. Not what the database raises.
+RULE_ERRORS: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+UNEVALUATED: Final = Counter(
+    "pledgewatch_facilities_unevaluated", "Facilities whose rules raised.", ("error",)
+)
+
 
 def relock(
     conn: Conn, facility_ids: Iterable[FacilityId], now: datetime, opened_by: str
@@ -38,19 +58,52 @@ def relock(
 
     Alerts on the facilities follow: on lines that are crossed and prices that may not be used.
     Holds the facilities until the transaction ends, in the order of their ids.
+    A facility on which the rules raise is locked as unevaluated: evidence of others goes on.
     """
     held = facilities.lock_facilities(conn, facility_ids)
     if not held:
         return []
-    standings = assess(conn, held, now)
-    for standing in standings:
-        settle(conn, standing, now, opened_by)
+    standings: list[Standing] = []
+    for holding in load_holdings(conn, held, now):
+        try:
+            standing = decide_standing(holding, now)
+        except RULE_ERRORS as error:
+            _lock_unevaluated(conn, holding, error, now, opened_by)
+        else:
+            settle(conn, standing, now, opened_by)
+            standings.append(standing)
     alerts.take(conn, [alert_steps(standing) for standing in standings], now)
     return standings
 
 
+def _lock_unevaluated(
+    conn: Conn, holding: Holding, error: Exception, now: datetime, actor: str
+) -> None:
+    """Lock a facility that nobody can say anything about, and void what was promised under it."""
+    name, key = type(error).__name__, holding.facility.id
+    UNEVALUATED.labels(name).inc()
+    log.error("facility_unevaluated", facility_id=str(key), error=name, exc_info=error)
+    reason, detail = LockReason.UNEVALUATED, f"the rules could not be applied: {name}"
+    events: list[NewEvent] = []
+    if all(lock.reason is not reason for lock in holding.opened):
+        locks.add_locks(conn, key, [Lock(reason=reason, detail=detail)], now, actor)
+        events.append(_lock_event(key, "lock_opened", reason, detail, now, actor))
+    why = (Reason(code=reason.value, detail=detail),)
+    events += [
+        end_drawdown(conn, each, DrawdownState.VOIDED, why, now, actor) for each in holding.pending
+    ]
+    facilities.append_events(conn, events)
+
+
 def assess(conn: Conn, facility_ids: Sequence[FacilityId], now: datetime) -> Sequence[Standing]:
     """Return facilities as everything known now says they are, by id; nothing is written."""
+    return [decide_standing(holding, now) for holding in load_holdings(conn, facility_ids, now)]
+
+
+def load_holdings(
+    conn: Conn, facility_ids: Sequence[FacilityId], now: datetime
+) -> Sequence[Holding]:
+    """Return all that decisions on facilities rest on, by id."""
     found = facilities.load_facilities(conn, facility_ids)
     baskets = valuations.load_baskets(conn, facility_ids)
     lots = [lot for basket in baskets.values() for lot in basket]
@@ -59,21 +112,22 @@ def assess(conn: Conn, facility_ids: Sequence[FacilityId], now: datetime) -> Seq
     found_alerts = locks.load_critical_alerts(conn, [lot.lot_id for lot in lots])
     pending = drawdowns.load_pending(conn, facility_ids)
     opened = locks.load_open_locks(conn, facility_ids)
-    standings: list[Standing] = []
+    holdings: list[Holding] = []
     for facility, newest in found:
         basket = baskets.get(facility.id, ())
         own = {lot.lot_id for lot in basket}
-        holding = Holding(
-            facility=facility,
-            newest=newest,
-            lots=tuple(basket),
-            quotes=quotes,
-            alerts=tuple(alert for alert in found_alerts if alert.lot_id in own),
-            pending=tuple(pending.get(facility.id, ())),
-            opened=tuple(opened.get(facility.id, ())),
+        holdings.append(
+            Holding(
+                facility=facility,
+                newest=newest,
+                lots=tuple(basket),
+                quotes=quotes,
+                alerts=tuple(alert for alert in found_alerts if alert.lot_id in own),
+                pending=tuple(pending.get(facility.id, ())),
+                opened=tuple(opened.get(facility.id, ())),
+            )
         )
-        standings.append(decide_standing(holding, now))
-    return standings
+    return holdings
 
 
 def assess_one(conn: Conn, facility_id: FacilityId, now: datetime) -> Standing:

@@ -188,6 +188,33 @@ def facilities_locked(conn: Conn) -> Sequence[FacilityId]:
     return [FacilityId(row[0]) for row in conn.execute(query)]
 
 
+def facilities_behind(conn: Conn) -> Sequence[FacilityId]:
+    """Return the facilities with a lot that has changed after the newest valuation, in order."""
+    query = (
+        "SELECT DISTINCT f.id FROM facility f"
+        " JOIN valuation v ON v.id = f.valuation_id"
+        " JOIN pledge p ON p.facility_id = f.id AND p.state = 'active'"
+        " JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active"
+        " JOIN lot_state s ON s.lot_id = pl.lot_id"
+        " WHERE f.state = 'open' AND s.changed_at > v.at ORDER BY f.id"
+    )
+    return [FacilityId(row[0]) for row in conn.execute(query)]
+
+
+def facilities_acted_on(conn: Conn, after_event_id: int) -> tuple[Sequence[FacilityId], int]:
+    """Return the facilities with newer events than one, in order, and the newest event's id."""
+    query = "SELECT facility_id, max(id) FROM facility_event WHERE id > %s GROUP BY 1 ORDER BY 1"
+    rows = conn.execute(query, [after_event_id]).fetchall()
+    ids = [FacilityId(row[0]) for row in rows]
+    return ids, max([after_event_id, *(int(row[1]) for row in rows)])
+
+
+def newest_event_id(conn: Conn) -> int:
+    """Return the id of the newest event of any facility; 0: there is none."""
+    row = conn.execute("SELECT coalesce(max(id), 0) FROM facility_event").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def facilities_open(conn: Conn) -> Sequence[FacilityId]:
     """Return all open facilities, in order."""
     query = "SELECT id FROM facility WHERE state = 'open' ORDER BY id"

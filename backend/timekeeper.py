@@ -1,0 +1,254 @@
+"""The timekeeper: does what time alone brings, and what prices and people change.
+
+Silence of sensors, prices that go stale, valuations and promises that expire, the partitions of
+tomorrow. It listens to what is committed, so that a price reaches the locks in milliseconds and
+the second hand only catches what nobody announced. One is active, by an advisory lock on the very
+connection that it works on; the others stand by. All it does can be done twice without harm.
+"""
+
+import contextlib
+import random
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import FrameType
+from typing import Final
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Gauge
+
+from backend.alerts import service as alerts
+from backend.clock import Clock, SystemClock
+from backend.collateral import service as collateral
+from backend.config import Settings
+from backend.db import Conn, Database
+from backend.errors import UnavailableError
+from backend.facility import service as facility
+from backend.facility.store import drawdowns, facilities, facilities_of_lots
+from backend.ids import FacilityId, InstrumentId
+from backend.log import configure_log
+from backend.market import store as market
+from backend.market.types import SourceHead
+from backend.telemetry import layout
+
+log = structlog.get_logger()
+
+LEASE: Final = (0x5057, 0x7469)  # "PW", "ti": the workers' leases have numbers of partitions.
+TICK_S: Final = 1.0
+PEOPLE_S: Final = 0.2  # Ingest changes lots many times a second, and relocks them itself.
+HOUSEKEEPING_S: Final = 600.0
+BACKOFF_S_MIN: Final = 0.2
+BACKOFF_S_MAX: Final = 10.0
+CHUNK_FACILITIES: Final = 20  # Held in one transaction; a drawdown on one of them waits for it.
+OPENED_BY: Final = "timekeeper"
+
+FAILED: Final = Counter("pledgewatch_timekeeper_failed", "Duties that failed.", ("duty", "error"))
+RELOCKED: Final = Counter("pledgewatch_timekeeper_relocked", "Facilities relocked.", ("why",))
+ACTIVE: Final = Gauge("pledgewatch_timekeeper_active", "1 while this one is active.")
+
+_CLEAN_SESSIONS: Final = "DELETE FROM session WHERE expires_at <= %s"
+_CLEAN_CODES: Final = (
+    "DELETE FROM enrolment_code WHERE expires_at <= %s::timestamptz - interval '7 days'"
+)
+
+Heads = Mapping[InstrumentId, Sequence[SourceHead]]
+
+
+@dataclass(slots=True)
+class Timekeeper:
+    """One that may be active; used by one thread."""
+
+    db: Database
+    clock: Clock
+    stop: threading.Event
+    heads: Heads = field(default_factory=lambda: dict[InstrumentId, Sequence[SourceHead]]())
+    event_id: int = 0
+    changed: set[str] = field(default_factory=lambda: set[str]())
+    followed_s: float = 0.0
+    housekept_s: float | None = None
+
+    def run(self) -> None:
+        """Stand by or be active until ``stop`` is set, whatever happens to the server."""
+        pause_s = BACKOFF_S_MIN
+        while not self.stop.is_set():
+            begun_s = self.clock.monotonic_s()
+            try:
+                with contextlib.closing(self.db.connect()) as conn:
+                    self._serve(conn)
+            except (UnavailableError, psycopg.OperationalError) as error:
+                FAILED.labels("connection", type(error).__name__).inc()
+                log.warning("database_away", detail=str(error).strip())
+            except Exception as error:
+                FAILED.labels("serve", type(error).__name__).inc()
+                log.exception("timekeeper_failed")
+            finally:
+                ACTIVE.set(0)
+            if self.clock.monotonic_s() - begun_s > BACKOFF_S_MAX:
+                pause_s = BACKOFF_S_MIN
+            # Full jitter, so that many do not come back at one moment.
+            self.stop.wait(random.uniform(0, pause_s))  # noqa: S311 - a pause is no secret
+            pause_s = min(BACKOFF_S_MAX, 2 * pause_s)
+
+    def _serve(self, conn: Conn) -> None:
+        """Work on one connection until it is lost or ``stop`` is set."""
+        while not self.stop.is_set() and not self._lead(conn):
+            self.stop.wait(TICK_S)
+        if self.stop.is_set():
+            return
+        log.info("timekeeper_active")
+        ACTIVE.set(1)
+        conn.execute("LISTEN pw_changes")
+        with self.db.working(conn):
+            self.event_id = facilities.newest_event_id(conn)
+        self.heads = {}
+        self.changed = {"pledge"}  # What happened before is not known: all is looked at once.
+        while not self.stop.is_set():
+            self._tick(conn)
+            until_s = self.clock.monotonic_s() + TICK_S
+            while not self.stop.is_set() and (left_s := until_s - self.clock.monotonic_s()) > 0:
+                wait_s = min(left_s, PEOPLE_S) if self.changed else left_s
+                own = conn.info.backend_pid
+                self.changed |= {
+                    notice.payload
+                    for notice in conn.notifies(timeout=wait_s, stop_after=1)
+                    if notice.pid != own
+                }
+                self._follow(conn)
+
+    @staticmethod
+    def _lead(conn: Conn) -> bool:
+        row = conn.execute("SELECT pg_try_advisory_lock(%s, %s)", LEASE).fetchone()
+        return row is not None and bool(row[0])
+
+    def _tick(self, conn: Conn) -> None:
+        """Do what the second hand brings."""
+        self._duty(conn, "sweep", self._sweep)
+        self._duty(conn, "due", self._relock_due)
+        now_s = self.clock.monotonic_s()
+        if self.housekept_s is None or now_s - self.housekept_s >= HOUSEKEEPING_S:
+            self.housekept_s = now_s
+            self._duty(conn, "housekeeping", self._housekeep)
+
+    def _follow(self, conn: Conn) -> None:
+        """Do what was announced: prices at once, people's acts soon."""
+        if "price" in self.changed:
+            self.changed.discard("price")
+            self._duty(conn, "price", self._relock_priced)
+        now_s = self.clock.monotonic_s()
+        if not self.changed or now_s - self.followed_s < PEOPLE_S:
+            return
+        changed, self.changed, self.followed_s = self.changed, set(), now_s
+        if "pledge" in changed:
+            self._duty(conn, "pledge", self._relock_open)
+        elif changed & {"alert", "lot_state"}:
+            self._duty(conn, "people", self._relock_behind)
+        if changed & {"drawdown", "repayment"}:
+            self._duty(conn, "money", self._relock_acted)
+
+    def _duty(self, conn: Conn, name: str, duty: Callable[[Conn, datetime], None]) -> None:
+        """Do one duty; its failure keeps no other from being done, unless the server is away."""
+        try:
+            duty(conn, self.clock.now())
+        except (UnavailableError, psycopg.OperationalError) as error:
+            if conn.closed or conn.broken:
+                raise
+            FAILED.labels(name, type(error).__name__).inc()
+            log.warning("duty_put_off", duty=name, detail=str(error).strip())
+        except Exception as error:
+            FAILED.labels(name, type(error).__name__).inc()
+            log.exception("duty_failed", duty=name)
+
+    def _sweep(self, conn: Conn, now: datetime) -> None:
+        """Decide again the lots whose state depends on the time; evidence and lock together."""
+
+        def sweep() -> None:
+            with self.db.working(conn):
+                changes = collateral.sweep(conn, now)
+                alerts.follow(conn, changes, now)
+                lots = [change.lot_id for change in changes]
+                if lots:
+                    found = facilities_of_lots(conn, lots)
+                    facility.relock(conn, found, now, opened_by=OPENED_BY)
+
+        self.db.retrying(sweep)
+
+    def _relock_due(self, conn: Conn, now: datetime) -> None:
+        with self.db.working(conn):
+            due = {*facilities.facilities_due(conn, now)}
+            due |= {*drawdowns.facilities_with_expired(conn, now)}
+        self._relock(conn, sorted(due), now, "due")
+
+    def _relock_priced(self, conn: Conn, now: datetime) -> None:
+        """Relock what is valued at the instruments whose newest quotes are not what they were."""
+        with self.db.working(conn):
+            ids = [instrument.id for instrument in market.list_instruments(conn)]
+            heads = market.load_heads(conn, ids)
+            moved = [key for key in ids if heads.get(key) != self.heads.get(key)]
+            found = facilities.facilities_of_instruments(conn, moved)
+        self._relock(conn, found, now, "price")
+        self.heads = heads  # Only now: when the server went away, they are looked at again.
+
+    def _relock_open(self, conn: Conn, now: datetime) -> None:
+        with self.db.working(conn):
+            found = facilities.facilities_open(conn)
+        self._relock(conn, found, now, "pledge")
+
+    def _relock_behind(self, conn: Conn, now: datetime) -> None:
+        with self.db.working(conn):
+            found = {*facilities.facilities_locked(conn), *facilities.facilities_behind(conn)}
+        self._relock(conn, sorted(found), now, "people")
+
+    def _relock_acted(self, conn: Conn, now: datetime) -> None:
+        with self.db.working(conn):
+            found, event_id = facilities.facilities_acted_on(conn, self.event_id)
+        self._relock(conn, found, now, "money")
+        self.event_id = event_id
+
+    def _relock(self, conn: Conn, ids: Sequence[FacilityId], now: datetime, why: str) -> None:
+        """Relock facilities some at a time; one that fails does not stop the rest."""
+        for start in range(0, len(ids), CHUNK_FACILITIES):
+            chunk = ids[start : start + CHUNK_FACILITIES]
+            try:
+                self._relock_chunk(conn, chunk, now)
+            except Exception as error:
+                if conn.closed or conn.broken:
+                    raise
+                if len(chunk) == 1:
+                    FAILED.labels("relock", type(error).__name__).inc()
+                    log.exception("relock_failed", facility=str(chunk[0]))
+                    continue
+                for each in chunk:
+                    self._relock(conn, [each], now, why)
+                continue
+            RELOCKED.labels(why).inc(len(chunk))
+
+    def _relock_chunk(self, conn: Conn, chunk: Sequence[FacilityId], now: datetime) -> None:
+        def relock() -> None:
+            with self.db.working(conn):
+                facility.relock(conn, chunk, now, opened_by=OPENED_BY)
+
+        self.db.retrying(relock)
+
+    def _housekeep(self, conn: Conn, now: datetime) -> None:
+        with self.db.working(conn):
+            layout.ensure_layout(conn, now)
+        with self.db.working(conn):
+            conn.execute(_CLEAN_SESSIONS, [now])
+            conn.execute(_CLEAN_CODES, [now])
+
+
+def run(settings: Settings) -> None:
+    """Run a timekeeper until it is told to end."""
+    configure_log()
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with Database(settings.database_url, connections_max=1) as db:
+        Timekeeper(db, SystemClock(), stop).run()
