@@ -2,8 +2,14 @@
 
 import logging
 import sys
+from typing import Final
 
 import structlog
+
+# Without the frames' variables: they hold whole batches, and passwords.
+_TRACES: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 def configure_log() -> None:
@@ -17,7 +23,7 @@ def configure_log() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            _TRACES,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
