@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -11,29 +9,25 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from backend import problems
+from backend.alerts import http as alerts
 from backend.clock import Clock, SystemClock
+from backend.collateral import http as collateral
 from backend.config import Settings, load_settings
 from backend.db import Database
 from backend.deps import Db
+from backend.facility import http as facility
 from backend.keys import BackendKey, load_secret
 from backend.log import configure_log
+from backend.market import http as market
 from backend.metrics import CONTENT_TYPE, CountRequests, Metrics
 from backend.middleware import BodyLimit, SecurityHeaders
+from backend.parties import http as parties
+from backend.plant import http as plant
+from backend.telemetry import http as telemetry
+from backend.web import http as web
 
 BROKER_KEY_FILE: Final = "broker.secret"
 VERSION: Final = "0.1.0"
-_DOMAINS: Final = (
-    "parties",
-    "plant",
-    "telemetry",
-    "market",
-    "ingest",
-    "collateral",
-    "alerts",
-    "valuation",
-    "facility",
-    "web",
-)
 
 _own = APIRouter(tags=["service"])
 
@@ -79,10 +73,8 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     app.state.broker_secret = _broker_secret(settings)
     app.state.metrics = Metrics()
     problems.install(app)
-    for domain in _DOMAINS:
-        name = f"backend.{domain}.http"
-        if find_spec(f"backend.{domain}") is not None and find_spec(name) is not None:
-            app.include_router(import_module(name).router)
+    for http in (parties, plant, telemetry, market, collateral, alerts, facility, web):
+        app.include_router(http.router)
     app.include_router(_own)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)

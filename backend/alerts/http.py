@@ -60,7 +60,7 @@ class EvidenceView(BaseModel):
     image_sha256: str | None
 
 
-class EventView(BaseModel):
+class AlertEventView(BaseModel):
     """What happened to an alert."""
 
     at: datetime
@@ -73,7 +73,7 @@ class AlertDetail(AlertSummary):
     """An alert with its evidence and history."""
 
     evidence: list[EvidenceView]
-    events: list[EventView]
+    events: list[AlertEventView]
 
 
 class ResolutionBody(BaseModel):
@@ -139,7 +139,7 @@ def _detail(view: Loaded) -> AlertDetail:
         for each in view.evidence
     ]
     events = [
-        EventView(at=each.at, actor=each.actor, what=each.what, note=each.note)
+        AlertEventView(at=each.at, actor=each.actor, what=each.what, note=each.note)
         for each in view.events
     ]
     return AlertDetail.model_validate(

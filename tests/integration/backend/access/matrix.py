@@ -17,6 +17,7 @@ WRITERS: Final[Roles] = ALL - {Role.REGULATOR}
 AUDITORS: Final[Roles] = frozenset({Role.OPERATOR, Role.REGULATOR})
 KEEPERS: Final[Roles] = frozenset({Role.OPERATOR, Role.LOGISTICS})
 LOAN: Final[Roles] = frozenset({Role.LENDER, Role.BORROWER})
+WATCHERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
 PLAYERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
 MARKET: Final[Roles] = frozenset({Role.LENDER, Role.OPERATOR})
 
@@ -54,6 +55,7 @@ PLANT: Final[dict[Route, Roles]] = {
     ("GET", "/api/gateways"): ALL,
     ("POST", "/api/gateways/{gateway_id}/enrolment-codes"): OPERATOR,
     ("GET", "/api/sensors"): ALL,
+    ("GET", "/api/sensors/{channel_id}/readings"): ALL,
     ("GET", "/api/refused-envelopes"): AUDITORS,
 }
 MARKET_ROUTES: Final[dict[Route, Roles]] = {
@@ -82,6 +84,27 @@ FACILITY: Final[dict[Route, Roles]] = {
     ("POST", "/api/facilities/{facility_id}/repayments"): LOAN,
     ("GET", "/api/facilities/{facility_id}/repayments"): ALL,
 }
+COLLATERAL: Final[dict[Route, Roles]] = {
+    ("POST", "/api/commodities"): MARKET,
+    ("GET", "/api/commodities"): ALL,
+    ("POST", "/api/lots"): LOGISTICS,
+    ("GET", "/api/lots"): ALL,
+    ("GET", "/api/lots/{lot_id}"): ALL,
+    ("POST", "/api/lots/{lot_id}/items"): LOGISTICS,
+    ("POST", "/api/bindings"): KEEPERS,
+    ("GET", "/api/bindings"): ALL,
+    ("POST", "/api/pledges"): BORROWER,
+    ("GET", "/api/pledges"): ALL,
+    ("POST", "/api/pledges/{pledge_id}/accept"): LENDER,
+    ("POST", "/api/pledges/{pledge_id}/reject"): LENDER,
+    ("POST", "/api/pledges/{pledge_id}/release"): LENDER,
+}
+ALERTS: Final[dict[Route, Roles]] = {
+    ("GET", "/api/alerts"): ALL,
+    ("GET", "/api/alerts/{alert_id}"): ALL,
+    ("POST", "/api/alerts/{alert_id}/acknowledge"): WATCHERS,
+    ("POST", "/api/alerts/{alert_id}/resolve"): WATCHERS,
+}
 CONSOLE: Final[dict[Route, Roles]] = {
     ("GET", "/"): ALL,
     ("POST", "/logout"): ALL,
@@ -98,6 +121,14 @@ CONSOLE: Final[dict[Route, Roles]] = {
     ("GET", "/lots"): ALL,
     ("GET", "/lots/{lot_id}"): ALL,
     ("GET", "/pledges"): ALL,
+    ("POST", "/pledges"): BORROWER,
+    ("POST", "/pledges/{pledge_id}/accept"): LENDER,
+    ("POST", "/pledges/{pledge_id}/reject"): LENDER,
+    ("POST", "/pledges/{pledge_id}/release"): LENDER,
+    ("GET", "/register"): LOGISTICS,
+    ("POST", "/register"): LOGISTICS,
+    ("POST", "/alerts/{alert_id}/acknowledge"): WATCHERS,
+    ("POST", "/alerts/{alert_id}/resolve"): WATCHERS,
     ("GET", "/alerts"): ALL,
     ("GET", "/alerts/count"): ALL,
     ("GET", "/alerts/{alert_id}"): ALL,
@@ -114,4 +145,6 @@ CONSOLE: Final[dict[Route, Roles]] = {
     ("POST", "/simulator/incidents/{incident_id}/undo"): PLAYERS,
     ("GET", "/events"): ALL,
 }
-MATRIX: Final[dict[Route, Roles]] = PARTIES | PLANT | MARKET_ROUTES | FACILITY | CONSOLE
+MATRIX: Final[dict[Route, Roles]] = (
+    PARTIES | PLANT | MARKET_ROUTES | COLLATERAL | FACILITY | ALERTS | CONSOLE
+)
