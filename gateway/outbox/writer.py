@@ -113,6 +113,8 @@ class Outbox:
         future: Future[T] = Future()
 
         def execute(store: OutboxStore) -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # Whoever asked has gone.
             try:
                 result = command(store)
             except (sqlite3.Error, OSError) as error:
@@ -263,6 +265,7 @@ class Outbox:
         except (sqlite3.Error, OSError, StateError, ValueError) as again:
             _log.warning("outbox_reopen_failed", error=str(again))
             return
+        self._notify()  # A file begun anew needs the sender to ask for a receipt.
         if self._unsure is not None:
             batches, before = self._unsure
             self._unsure = None

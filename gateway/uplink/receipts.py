@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 SILENCE_FACTOR_MAX: Final = 8.0  # A backend that is down is asked ever more rarely, to this bound.
-GO_BACK_EVERY_S: Final = 1.0  # A burst of repeated receipts is one hint, not many.
+GO_BACK_SHARE: Final = 0.2  # Of the time-out: a burst of repeated receipts is one hint, not many.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class SendWindow:
             self.sent = max(self.sent, number)
             self._since_s = now_s
             self._factor = 1.0
-        elif self.sent > self.receipted and now_s - self._went_back_s >= GO_BACK_EVERY_S:
+        elif self.sent > self.receipted and self._may_go_back(now_s):
             self._go_back(now_s)
 
     def wait_s(self, now_s: float) -> float | None:
@@ -64,6 +64,9 @@ class SendWindow:
         self._factor = min(self._factor * 2, SILENCE_FACTOR_MAX)
         self._go_back(now_s)
         return True
+
+    def _may_go_back(self, now_s: float) -> bool:
+        return now_s - self._went_back_s >= self.receipt_timeout_s * GO_BACK_SHARE
 
     def _go_back(self, now_s: float) -> None:
         self.sent = self.receipted

@@ -70,8 +70,11 @@ class Uplink:
         self._settle_s = receipt_timeout_s * SETTLE_FACTOR
         self._wake = asyncio.Event()
         self._publishing = 0
+        self._ending = False
         self._stopped = ""  # Why nothing may be sent; empty: it may.
         self._unsettled: tuple[Receipt, float] | None = None
+        self._head_known = True
+        self._asked_s = 0.0
         self.forged = 0  # Receipts that were none of the backend's.
 
     def wake(self) -> None:
@@ -90,9 +93,8 @@ class Uplink:
                 if reachable:
                     _log.warning("uplink_lost", error=str(group.exceptions[0]))
                 reachable = False
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError  # The client's farewell may have swallowed it.
+            if self._ending:  # The client's farewell may have put another error in its place.
+                raise asyncio.CancelledError
             if self._parts.clock.monotonic_s() - began_s >= SESSION_GOOD_S:
                 attempt = 0
                 reachable = True
@@ -118,15 +120,16 @@ class Uplink:
             max_queued_incoming_messages=RECEIPTS_QUEUED_MAX,
             max_inflight_messages=self._window.window,
         ) as client:
-            await self._begin()
-            await client.subscribe(receipt_topic(parts.gateway), qos=1)
-            await client.publish(status, ONLINE, qos=1, retain=True)
-            _log.info("uplink_open", host=broker.host, port=broker.port)
             try:
+                await self._begin()
+                await client.subscribe(receipt_topic(parts.gateway), qos=1)
+                await client.publish(status, ONLINE, qos=1, retain=True)
+                _log.info("uplink_open", host=broker.host, port=broker.port)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._listen(client))
                     tasks.create_task(self._send(client, tasks))
             except asyncio.CancelledError:
+                self._ending = True
                 async with asyncio.timeout(FAREWELL_S):
                     await client.publish(status, OFFLINE, qos=1, retain=True)
                 raise
@@ -135,6 +138,8 @@ class Uplink:
         self._publishing = 0
         self._unsettled = None
         head = await asyncio.wrap_future(self._parts.outbox.run(OutboxStore.stream))
+        self._head_known = head is not None
+        self._asked_s = self._parts.clock.monotonic_s()
         receipted = 0 if head is None else head.receipted
         self._window.begin(receipted, self._parts.clock.monotonic_s())
 
@@ -143,6 +148,7 @@ class Uplink:
             self._wake.clear()
             now_s = self._parts.clock.monotonic_s()
             await self._settle(now_s)
+            await self._ask(client, now_s)
             if self._window.check_silence(now_s):
                 _log.info("uplink_resends", after_number=self._window.receipted)
             envelopes = await self._fetch()
@@ -159,9 +165,18 @@ class Uplink:
         if self._stopped or room <= 0:
             return []
         after = self._window.sent
-        return await asyncio.wrap_future(
-            self._parts.outbox.run(lambda store: store.envelopes_after(after, room))
-        )
+
+        def fetch(store: OutboxStore) -> tuple[bool, list[StoredEnvelope]]:
+            return store.stream() is not None, store.envelopes_after(after, room)
+
+        self._head_known, envelopes = await asyncio.wrap_future(self._parts.outbox.run(fetch))
+        return envelopes
+
+    async def _ask(self, client: aiomqtt.Client, now_s: float) -> None:
+        """Ask for the retained receipt again while only that can tell where the stream stands."""
+        if not self._head_known and now_s - self._asked_s >= self._settle_s:
+            self._asked_s = now_s
+            await client.subscribe(receipt_topic(self._parts.gateway), qos=1)
 
     async def _publish(self, client: aiomqtt.Client, envelope: StoredEnvelope) -> None:
         await client.publish(up_topic(self._parts.gateway), envelope.message, qos=1)
@@ -174,6 +189,8 @@ class Uplink:
         waits = [self._window.wait_s(now_s) if not self._stopped else None]
         if self._unsettled is not None:
             waits.append(max(self._unsettled[1] + self._settle_s - now_s, 0.0))
+        if not self._head_known:
+            waits.append(max(self._asked_s + self._settle_s - now_s, 0.0))
         wait_s = min((w for w in waits if w is not None), default=None)
         try:
             async with asyncio.timeout(wait_s):
@@ -211,6 +228,7 @@ class Uplink:
                 self._note_state(receipt)
             case ReceiptOutcome.ADOPTED:
                 _log.warning("stream_head_adopted", number=receipt.number)
+                self._head_known = True
                 self._window.begin(receipt.number, now_s)
                 self._note_state(receipt)
             case ReceiptOutcome.UNSETTLED:

@@ -112,6 +112,25 @@ def test_backlog_is_sealed_in_large_envelopes(
     rig.outbox.close()
 
 
+def test_asking_and_leaving_does_not_stop_the_thread(tmp_path: Path) -> None:
+    """A question that nobody waits for any more is skipped; the thread lives on."""
+    rig = Rig(make_parts(tmp_path))
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_store: OutboxStore) -> None:
+        entered.set()
+        leave.wait(DEADLINE_S)
+
+    rig.outbox.run(hold)
+    assert entered.wait(DEADLINE_S)
+    assert rig.outbox.stats().cancel()
+    leave.set()
+
+    assert rig.stats().emitted == 0
+    assert rig.outbox.alive
+    rig.outbox.close()
+
+
 def test_closing_seals_what_was_handed_over(tmp_path: Path) -> None:
     """Nothing that a driver handed over is lost by an orderly end."""
     parts = make_parts(tmp_path)
