@@ -1,6 +1,6 @@
 """Routes of facilities: how they stand, their locks, drawdowns and repayments."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query
@@ -27,13 +27,12 @@ from backend.facility.http.views import (
     valuation_view,
 )
 from backend.facility.service import drawdowns, facilities
-from backend.facility.service.drawdowns import NewDrawdown, NewRepayment
+from backend.facility.service.drawdowns import FAILED, NewDrawdown, NewRepayment
 from backend.facility.service.standings import assess, assess_one
 from backend.facility.store import drawdowns as drawdown_store
 from backend.facility.store import facilities as facility_store
 from backend.facility.types import (
     Drawdown,
-    DrawdownState,
     Facility,
     Lines,
     LineStanding,
@@ -47,7 +46,6 @@ from backend.parties.types import Actor, Role
 router = APIRouter(prefix="/api", tags=["facility"])
 
 AsParty = Annotated[Actor, Depends(require(Role.LENDER, Role.BORROWER))]
-_REFUSALS: Final = (DrawdownState.REFUSED, DrawdownState.VOIDED, DrawdownState.EXPIRED)
 
 
 @router.post("/facilities", status_code=201)
@@ -259,7 +257,7 @@ def _answer(drawdown: Drawdown) -> DrawdownView:
     Raises:
         DrawdownRefusedError: It was refused, voided or has expired.
     """
-    if drawdown.state in _REFUSALS:
+    if drawdown.state in FAILED:
         raise DrawdownRefusedError(
             drawdown.id, [reason_view(reason).model_dump() for reason in drawdown.reasons]
         )

@@ -39,6 +39,8 @@ from backend.ids import DrawdownId, FacilityId, RepaymentId
 from backend.money import Minor
 from backend.parties.types import Actor
 
+# Ends without money: asked to go on, a drawdown answers again with the reasons that it has.
+FAILED: Final = (DrawdownState.REFUSED, DrawdownState.VOIDED, DrawdownState.EXPIRED)
 PENDING_FOR: Final = timedelta(hours=1)  # Longer, and the valuation that it rests on is history.
 
 
@@ -109,10 +111,10 @@ def authorise_drawdown(
 
     Raises:
         NotFoundError: There is no such drawdown.
-        WrongStateError: It is not waiting for an authorisation.
+        WrongStateError: It is paid out.
     """
     drawdown = _hold_drawdown(conn, drawdown_id)
-    if drawdown.state is DrawdownState.PENDING:
+    if drawdown.state in (DrawdownState.PENDING, *FAILED):
         return drawdown
     _expect(drawdown, DrawdownState.REQUESTED)
     standing = assess_one(conn, drawdown.facility_id, now)
@@ -143,10 +145,10 @@ def disburse_drawdown(
 
     Raises:
         NotFoundError: There is no such drawdown.
-        WrongStateError: It is not promised.
+        WrongStateError: It is not promised yet.
     """
     drawdown = _hold_drawdown(conn, drawdown_id)
-    if drawdown.state is DrawdownState.DISBURSED:
+    if drawdown.state in (DrawdownState.DISBURSED, *FAILED):
         return drawdown
     _expect(drawdown, DrawdownState.PENDING)
     standing = assess_one(conn, drawdown.facility_id, now)
