@@ -87,7 +87,7 @@ _LABELS: Final = {
     ("alert", "open"): "open",
     ("custody", "in_zone"): "in zone",
 }
-_UNITS: Final = {
+_UNITS: Final[dict[str, str]] = {
     Quantity.TEMPERATURE: "°C",
     Quantity.HUMIDITY: "% RH",
     Quantity.SHOCK: "g",
@@ -95,7 +95,7 @@ _UNITS: Final = {
     Quantity.LATITUDE: "° lat",
     Quantity.LONGITUDE: "° lon",
 }
-_DECIMALS: Final = {Quantity.LATITUDE: 5, Quantity.LONGITUDE: 5, Quantity.SHOCK: 2}
+_DECIMALS: Final[dict[str, int]] = {Quantity.LATITUDE: 5, Quantity.LONGITUDE: 5, Quantity.SHOCK: 2}
 _LOCK_TITLES: Final = {
     "PRICE_STALE": "No usable price",
     "SENSOR_LOST": "Surveillance lost",
@@ -216,11 +216,15 @@ def reading(value: float | None, quantity: str | None) -> str:
         case Quantity.FIX:
             return {0: "no fix", 2: "2D fix", 3: "3D fix"}.get(round(value), f"{value:g}")
         case _:
-            known = Quantity(quantity) if quantity in Quantity else None
-            decimals = 1 if known is None else _DECIMALS.get(known, 1)
-            unit = "" if known is None else _UNITS.get(known, "")
-            number = f"{value:.{decimals}f}".replace("-", MINUS)
-            return f"{number} {unit}".strip()
+            number = f"{value:.{_DECIMALS.get(quantity, 1)}f}".replace("-", MINUS)
+            return f"{number} {_UNITS.get(quantity, '')}".strip()
+
+
+def unit_of(quantity: str | None) -> str:
+    """Return the unit in which a quantity is drawn."""
+    if quantity == Quantity.MASS:
+        return "kg"
+    return "" if quantity is None else _UNITS.get(quantity, "")
 
 
 def age(seconds: float) -> str:

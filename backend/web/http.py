@@ -22,6 +22,7 @@ from backend.web.pages import (
     market,
     plant,
     pledges,
+    register,
     simulator,
 )
 
@@ -41,7 +42,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 router = APIRouter(tags=["web"], include_in_schema=False, lifespan=_lifespan)
-for page in (login, facilities, lots, pledges, alerts, floor, plant, market, simulator):
+for page in (login, facilities, lots, pledges, alerts, floor, plant, market, register, simulator):
     router.include_router(page.router)
 
 

@@ -1,13 +1,17 @@
 """Alerts: the list, and one alert with the readings behind it and what it locks."""
 
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Form, Request, Response
+from pydantic import BaseModel, Field
 
-from backend.deps import CurrentPrincipal, Db
+from backend.alerts import http as alerts_http
+from backend.alerts.types import Resolution
+from backend.deps import CurrentPrincipal, Db, Now
 from backend.errors import NotFoundError
-from backend.web.console import new_router, render
+from backend.web.console import done, new_router, render
 from backend.web.store import lots as store
 
 router = new_router()
@@ -21,6 +25,13 @@ class Filter(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     ALL = "all"
+
+
+class ResolutionFields(BaseModel):
+    """What an alert turned out to be, as the form says it."""
+
+    resolution: Resolution
+    note: Annotated[str, Field(max_length=2_000)] = ""
 
 
 @router.get("/alerts")
@@ -57,3 +68,36 @@ def show_alert(alert_id: UUID, request: Request, db: Db, who: CurrentPrincipal) 
     return render(
         request, who, "alert.html", alert=alert, evidence=evidence, steps=steps, locks=locks
     )
+
+
+@router.post("/alerts/{alert_id}/acknowledge")
+def acknowledge_alert(
+    alert_id: UUID, request: Request, db: Db, actor: alerts_http.Keeper, now: Now
+) -> Response:
+    """Say that one has seen an alert."""
+    alerts_http.acknowledge_alert(alert_id, db, actor, now)
+    return done(
+        request, "Acknowledged. It stays open until somebody resolves it.", _page(alert_id)
+    )
+
+
+@router.post("/alerts/{alert_id}/resolve")
+def resolve_alert(
+    alert_id: UUID,
+    request: Request,
+    db: Db,
+    actor: alerts_http.Keeper,
+    now: Now,
+    form: Annotated[ResolutionFields, Form()],
+) -> Response:
+    """Say what an alert turned out to be."""
+    note = form.note.strip() or None
+    body = alerts_http.ResolutionBody(resolution=form.resolution, note=note)
+    alerts_http.resolve_alert(alert_id, body, db, actor, now)
+    return done(
+        request, "Resolved. Its lock is lifted when nothing else holds it.", _page(alert_id)
+    )
+
+
+def _page(alert_id: UUID) -> str:
+    return f"/alerts/{alert_id}"

@@ -15,6 +15,7 @@ from backend.errors import NotFoundError, RefusedError
 from backend.facility import http as facility
 from backend.facility.errors import DrawdownRefusedError
 from backend.facility.http.views import DrawdownBody, LockBody, RepaymentBody
+from backend.money import minor_digits
 from backend.web.charts import Gauge, coverage_gauge
 from backend.web.console import done, new_router, render
 from backend.web.format import parse_amount, reason_text
@@ -66,6 +67,7 @@ def show_facility(facility_id: UUID, request: Request, db: Db, who: CurrentPrinc
         who,
         "facility.html",
         gauge=gauge,
+        scale=10 ** minor_digits(card.facility.currency),
         drawdown_id=uuid4(),
         repayment_id=uuid4(),
         **context,

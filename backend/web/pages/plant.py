@@ -16,6 +16,7 @@ from backend.plant import http as plant
 from backend.plant import store as plant_store
 from backend.telemetry import store as telemetry
 from backend.web.console import done, new_router, render
+from backend.web.format import unit_of
 from backend.web.store import plant as store
 
 router = new_router()
@@ -89,7 +90,7 @@ def show_sensor(
         channel = store.load_channel(conn, channel_id)
     if channel is None:
         raise NotFoundError("sensor", channel_id)
-    return render(request, who, "sensor.html", channel=channel)
+    return render(request, who, "sensor.html", channel=channel, unit=unit_of(channel.quantity))
 
 
 @router.get("/sensors/{channel_id}/points.json")

@@ -1,10 +1,14 @@
-"""Pledges: what is proposed, active and over."""
+"""Pledges: what is proposed, active and over; proposing one, and the lender's answer."""
 
-from fastapi import Request, Response
+from typing import Annotated
+from uuid import UUID
 
-from backend.deps import CurrentPrincipal, Db
+from fastapi import Form, Request, Response
+
+from backend.collateral.http import pledges as collateral
+from backend.deps import AsBorrower, AsLender, CurrentPrincipal, Db, Now
 from backend.parties.types import Role
-from backend.web.console import new_router, render
+from backend.web.console import done, new_router, render
 from backend.web.store import facilities as store
 from backend.web.store import lots
 
@@ -34,3 +38,51 @@ def list_pledges(request: Request, db: Db, who: CurrentPrincipal) -> Response:
         free=free,
         lenders=[lender for lender in lenders if lender.id != own],
     )
+
+
+@router.post("/pledges")
+def propose_pledge(
+    request: Request,
+    db: Db,
+    actor: AsBorrower,
+    now: Now,
+    lender_party: Annotated[UUID, Form()],
+    lot_ids: Annotated[list[UUID], Form()],
+) -> Response:
+    """Propose to pledge lots to a lender."""
+    body = collateral.PledgeBody(lender_party=lender_party, lot_ids=lot_ids)
+    collateral.propose_pledge(body, db, actor, now)
+    return done(request, "Pledge proposed. The lender decides.", "/pledges")
+
+
+@router.post("/pledges/{pledge_id}/accept")
+def accept_pledge(
+    pledge_id: UUID,
+    request: Request,
+    db: Db,
+    actor: AsLender,
+    now: Now,
+    facility_id: Annotated[UUID, Form()],
+) -> Response:
+    """Accept a pledge under a facility."""
+    body = collateral.AcceptBody(facility_id=facility_id)
+    collateral.accept_pledge(pledge_id, body, db, actor, now)
+    return done(request, "Pledge accepted: its lots back the facility now.", "/pledges")
+
+
+@router.post("/pledges/{pledge_id}/reject")
+def reject_pledge(
+    pledge_id: UUID, request: Request, db: Db, actor: AsLender, now: Now
+) -> Response:
+    """Reject a proposal."""
+    collateral.reject_pledge(pledge_id, db, actor, now)
+    return done(request, "Proposal rejected.", "/pledges")
+
+
+@router.post("/pledges/{pledge_id}/release")
+def release_pledge(
+    pledge_id: UUID, request: Request, db: Db, actor: AsLender, now: Now
+) -> Response:
+    """Release a pledge's lots."""
+    collateral.release_pledge(pledge_id, db, actor, now)
+    return done(request, "Pledge released: its lots back nothing now.", "/pledges")

@@ -10,6 +10,7 @@
     const names = box.dataset.series.split("|");
     const scale = Number(box.dataset.scale);
     const unit = box.dataset.unit;
+    const band = "band" in box.dataset; // Series 2 and 3 are the least and greatest of series 1.
     const number = (value) => value === null || value === undefined ? "–"
       : value.toLocaleString("en", { maximumFractionDigits: 2 }) + (unit ? ` ${unit}` : "");
     const axis = { stroke: style("--muted"), grid: { stroke: style("--rule"), width: 1 },
@@ -24,14 +25,15 @@
       } } },
       axes: [
         { ...axis, space: 70, values: (_, ticks) => ticks.map((s) => new Date(s * 1e3).toISOString().slice(11, 19)) },
-        { ...axis, size: 84, values: (_, ticks) => ticks.map((v) => v.toLocaleString("en")) },
+        { ...axis, size: 84, label: unit, labelSize: 22, labelFont: "12px system-ui, sans-serif", values: (_, ticks) => ticks.map((v) => v.toLocaleString("en")) },
       ],
       series: [
         { label: "UTC", value: (_, s) => s ? new Date(s * 1e3).toISOString().slice(11, 19) : "–" },
-        ...names.map((name, i) => ({ label: name, stroke: style(COLOURS[i]),
-          width: i ? 1 : 2, dash: i === 2 ? [4, 3] : undefined, spanGaps: true,
-          points: { show: false }, value: (_, v) => number(v) })),
+        ...names.map((name, i) => ({ label: name, spanGaps: true, points: { show: false },
+          stroke: style(band && i ? "--band" : COLOURS[i]), width: i ? 1 : 2,
+          dash: !band && i === 2 ? [4, 3] : undefined, value: (_, v) => number(v) })),
       ],
+      bands: band ? [{ series: [3, 2], fill: style("--band") }] : [],
     };
     let plot = null;
     let busy = false;
@@ -52,8 +54,11 @@
         const columns = got.columns.map((column, i) => i
           ? column.map((value) => value === null ? null : value / scale) : column);
         note.hidden = columns[0].length > 0;
-        note.textContent = "No reading in this span of time.";
-        if (!plot && columns[0].length) plot = new uPlot(options, columns, box);
+        note.textContent = box.dataset.empty;
+        if (!plot && columns[0].length) {
+          box.classList.add("chart-full");
+          plot = new uPlot({ ...options, width: box.clientWidth }, columns, box);
+        }
         else if (plot) plot.setData(columns);
       } catch (error) {
         note.hidden = false;
