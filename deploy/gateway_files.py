@@ -17,6 +17,7 @@ _SCALE_FAMILIES = {
     ScaleForm.OHAUS: "scale-ohaus",
     ScaleForm.SICS: "scale-sics",
 }
+HEARTBEAT_S = 1.5  # Every second round of a reader: half of what makes a tag missing.
 POLL_S = 0.1  # A person watching the demo should see it at once; a site needs no such haste.
 
 Table = dict[str, Any]
@@ -62,7 +63,12 @@ def write_gateway_file(
 
 def _serial(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Table]]:
     rows: list[Table] = [
-        {"sensor": reader.name, "family": "rfid-yrm100", "baud": 115_200, "heartbeat_s": 2.0}
+        {
+            "sensor": reader.name,
+            "family": "rfid-yrm100",
+            "baud": 115_200,
+            "heartbeat_s": HEARTBEAT_S,
+        }
         for reader in scenario.readers
         if reader.gateway == name
     ]

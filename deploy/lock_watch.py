@@ -73,9 +73,10 @@ class LockWatch:
                     conn.execute("LISTEN pw_changes")
                     last = max(last, self._read(conn, last, report=last > 0))
                     while not self._stop.is_set():
-                        for notice in conn.notifies(timeout=_POLL_S, stop_after=1):
-                            if notice.payload == "facility_lock":
-                                last = self._read(conn, last, report=True)
+                        # To its end: while it runs, the generator holds the connection.
+                        notices = list(conn.notifies(timeout=_POLL_S, stop_after=1))
+                        if any(notice.payload == "facility_lock" for notice in notices):
+                            last = self._read(conn, last, report=True)
             except psycopg.OperationalError:
                 self._stop.wait(_POLL_S)  # The database is restarting; try again.
 

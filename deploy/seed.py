@@ -30,7 +30,7 @@ PARTY_NAMES = {
 }
 LOGINS = {"lender": "bank"} | {role: role for role in ROLES if role != "lender"}
 TAKEN_ITEM_SHARE = 4  # Tolerance of a platform: a quarter of the lightest item on it.
-MISSING_AFTER_S = 3  # Readers of the demo make a round a second; a real site waits longer.
+MISSING_AFTER_S = 5  # Twice a heartbeat of deploy.gateway_files; a real site waits longer.
 MAX_GAP_S = 8
 
 FACILITIES: tuple[tuple[str, tuple[str, ...], int], ...] = (
