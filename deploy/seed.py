@@ -15,7 +15,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from deploy.accounts import write_private
 from deploy.client import ApiClient
+from deploy.errors import DeployError
+from deploy.ports import polls
 from firmware_sim.plan import InstrumentPlan, LotPlan, Scenario
 
 HISTORY_DAYS = 600  # The haircut's volatility looks back 500 trading days.
@@ -32,12 +35,27 @@ LOGINS = {"lender": "bank"} | {role: role for role in ROLES if role != "lender"}
 TAKEN_ITEM_SHARE = 4  # Tolerance of a platform: a quarter of the lightest item on it.
 MISSING_AFTER_S = 5  # Twice a heartbeat of deploy.gateway_files; a real site waits longer.
 MAX_GAP_S = 8
+SEEN_S_MAX = 60.0  # Gateways begin to read within seconds; a small machine takes its time.
 
 FACILITIES: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("Metals", ("copper", "aluminium"), 8_000_000),
     ("Provisions", ("fish", "lubricant"), 1_200_000),
 )
 """Name, lots, limit in cents."""
+
+
+class SeedError(DeployError):
+    """The site could not be registered as it should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSeed:
+    """The parties with their logins, the plant and the market: what gateways need to begin."""
+
+    passwords: dict[str, str]
+    parties: dict[str, str]
+    site_id: str
+    feed_token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +69,7 @@ class Seeded:
 
     def save(self, path: Path) -> None:
         """Write it to ``path``, for the next start; it holds passwords."""
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        write_private(path, json.dumps(asdict(self), indent=1))
 
     @classmethod
     def load(cls, path: Path) -> "Seeded":
@@ -60,8 +77,8 @@ class Seeded:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def seed_site(base_url: str, operator_password: str, scenario: Scenario, today: date) -> Seeded:
-    """Register everything of ``scenario``; the operator's account must exist, all else must not.
+def seed_site(base_url: str, operator_password: str, scenario: Scenario, today: date) -> SiteSeed:
+    """Register parties, plant and market; the operator's account must exist, all else must not.
 
     Raises:
         ApiError: The backend refused a step.
@@ -76,12 +93,56 @@ def seed_site(base_url: str, operator_password: str, scenario: Scenario, today: 
     with _log_in(base_url, "lender", passwords) as lender:
         _add_market(lender, scenario, today)
         feed = lender.post("/api/tokens", {"name": "price feed"})
-    with _log_in(base_url, "logistics", passwords) as logistics:
-        zones = _add_zones(logistics, site_id, scenario)
-        lots = _add_lots(logistics, scenario, site_id, zones, parties["borrower"])
+    return SiteSeed(
+        passwords=passwords, parties=parties, site_id=site_id, feed_token=feed["token"]
+    )
+
+
+def seed_goods(base_url: str, site: SiteSeed, scenario: Scenario) -> Seeded:
+    """Register zones, lots and bindings once the sensors are heard, then pledge what they see.
+
+    Raises:
+        ApiError: The backend refused a step.
+        SeedError: Sensors or goods were not seen in time.
+    """
+    with _log_in(base_url, "operator", site.passwords) as operator:
+        _wait_for_sensors(operator, scenario)
+    with _log_in(base_url, "logistics", site.passwords) as logistics:
+        zones = _add_zones(logistics, site.site_id, scenario)
+        lots = _add_lots(logistics, scenario, site.site_id, zones, site.parties["borrower"])
         _add_bindings(logistics, scenario, zones, lots)
-    facilities = _add_facilities(base_url, passwords, parties, lots)
-    return Seeded(passwords=passwords, facilities=facilities, lots=lots, feed_token=feed["token"])
+        _wait_for_goods(logistics)
+    facilities = _add_facilities(base_url, site, lots)
+    return Seeded(
+        passwords=site.passwords, facilities=facilities, lots=lots, feed_token=site.feed_token
+    )
+
+
+def _wait_for_sensors(operator: ApiClient, scenario: Scenario) -> None:
+    plans = (*scenario.readers, *scenario.scales, *scenario.weighers, *scenario.climates)
+    more = (*scenario.shocks, *scenario.doors, *scenario.trackers)
+    wanted = {plan.name for plan in plans} | {plan.name for plan in more}
+    silent = wanted
+    for _ in polls(SEEN_S_MAX, every_s=0.5):
+        silent = wanted - {row["sensor"] for row in operator.get("/api/sensors")}
+        if not silent:
+            return
+    message = f"never heard: {', '.join(sorted(silent))}"
+    raise SeedError(message)
+
+
+def _wait_for_goods(logistics: ApiClient) -> None:
+    unseen: list[str] = []
+    for _ in polls(SEEN_S_MAX, every_s=0.5):
+        unseen = [
+            lot["name"]
+            for lot in logistics.get("/api/lots")
+            if lot["state"]["quantity"] != "whole" or lot["state"]["surveillance"] != "live"
+        ]
+        if not unseen:
+            return
+    message = f"not whole and watched: {', '.join(unseen)}"
+    raise SeedError(message)
 
 
 def _log_in(base_url: str, role: str, passwords: Mapping[str, str]) -> ApiClient:
@@ -247,28 +308,26 @@ def _add_bindings(
                 bind(camera.gateway, sensor, "camera", zone, max_gap_s=60)
 
 
-def _add_facilities(
-    base_url: str,
-    passwords: Mapping[str, str],
-    parties: Mapping[str, str],
-    lots: Mapping[str, str],
-) -> dict[str, str]:
+def _add_facilities(base_url: str, site: SiteSeed, lots: Mapping[str, str]) -> dict[str, str]:
     facilities: dict[str, str] = {}
     with (
-        _log_in(base_url, "lender", passwords) as lender,
-        _log_in(base_url, "borrower", passwords) as borrower,
+        _log_in(base_url, "lender", site.passwords) as lender,
+        _log_in(base_url, "borrower", site.passwords) as borrower,
     ):
         for name, lot_names, limit_minor in FACILITIES:
             body = {
                 "name": name,
-                "borrower_party": parties["borrower"],
+                "borrower_party": site.parties["borrower"],
                 "currency": "USD",
                 "limit_minor": limit_minor,
             }
             facilities[name] = lender.post("/api/facilities", body)["id"]
             pledge = borrower.post(
                 "/api/pledges",
-                {"lender_party": parties["lender"], "lot_ids": [lots[lot] for lot in lot_names]},
+                {
+                    "lender_party": site.parties["lender"],
+                    "lot_ids": [lots[lot] for lot in lot_names],
+                },
             )
             lender.post(f"/api/pledges/{pledge['id']}/accept", {"facility_id": facilities[name]})
     return facilities

@@ -24,7 +24,7 @@ from deploy.gateway_files import LocalBroker, SitePorts, write_gateway_file
 from deploy.ports import LOOPBACK, http_answers, keep_or_pick
 from deploy.postgres import EmbeddedPostgres
 from deploy.processes import Daemon, Program, Supervisor, run_to_end
-from deploy.seed import LOGINS, Seeded, seed_site
+from deploy.seed import LOGINS, Seeded, seed_goods, seed_site
 from firmware_sim.scenario import load_scenario
 
 ROOT = Path(__file__).parents[1]
@@ -86,17 +86,26 @@ class Stack:
         Raises:
             DeployError: A part did not come up; the error holds its last words.
         """
-        if self.options.fresh:
-            self.remove()
+        seeded = self.dir / "seeded.json"
+        if self.options.fresh or not seeded.exists():
+            self.remove()  # Of a first start that was cut short, too: nothing stays half done.
         self.dir.mkdir(parents=True, exist_ok=True)
         self._load_secrets()
         self.supervisor.add(self.postgres)
         self._broker = EmbeddedBroker(self.dir / "broker", self._broker_users())
         self.supervisor.add(self._broker)
-        self._start_backend()
-        self._seed()
-        self._start_site()
-        self._start_gateways()
+        self._start_backend(with_operator=not seeded.exists())
+        if seeded.exists():
+            self._seeded = Seeded.load(seeded)
+            self._start_site(self._seeded.feed_token)
+            self._start_gateways()
+        else:
+            password = self._secrets["operator_password"]
+            site = seed_site(self.base_url, password, self.scenario, today())
+            self._start_site(site.feed_token)
+            self._start_gateways()
+            self._seeded = seed_goods(self.base_url, site, self.scenario)
+            self._seeded.save(seeded)
 
     def remove(self) -> None:
         """Delete the state of an earlier run."""
@@ -150,10 +159,10 @@ class Stack:
             PLEDGEWATCH_SIMULATOR_URL=self.control_url,
         )
 
-    def _start_backend(self) -> None:
+    def _start_backend(self, *, with_operator: bool) -> None:
         env = self._backend_env()
         self._run("migrate", ("backend", "migrate"), env)
-        if not (self.dir / "seeded.json").exists():
+        if with_operator:
             password = {"PLEDGEWATCH_PASSWORD": self._secrets["operator_password"]}
             self._run(
                 "create-operator", ("backend", "create-operator", "operator"), env | password
@@ -163,16 +172,9 @@ class Stack:
         self._start("worker", ("backend", "worker"), env)
         self._start("timekeeper", ("backend", "timekeeper"), env)
 
-    def _seed(self) -> None:
-        path = self.dir / "seeded.json"
-        if not path.exists():
-            password = self._secrets["operator_password"]
-            seed_site(self.base_url, password, self.scenario, today()).save(path)
-        self._seeded = Seeded.load(path)
-
-    def _start_site(self) -> None:
+    def _start_site(self, feed_token: str) -> None:
         token_file = self.dir / "feed-token"
-        write_private(token_file, self.seeded.feed_token)
+        write_private(token_file, feed_token)
         site = self.dir / "site"
         options = {
             "--scenario": SCENARIO,
@@ -207,7 +209,8 @@ class Stack:
             self._start(name, ("gateway", "run", "--config", str(config)), child_env())
 
     def _enrol(self, name: str, config: Path) -> None:
-        with self.log_in("operator") as operator:
+        with ApiClient(self.base_url) as operator:
+            operator.log_in(LOGINS["operator"], self._secrets["operator_password"])
             code = operator.post(f"/api/gateways/{name}/enrolment-codes")["code"]
         argv = ("gateway", "enrol", self.base_url, code, "--config", str(config))
         self._run(f"enrol-{name}", argv, child_env())
