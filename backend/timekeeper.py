@@ -16,7 +16,6 @@ from datetime import datetime
 from types import FrameType
 from typing import Final
 
-import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 
@@ -27,7 +26,7 @@ from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import UnavailableError
 from backend.facility import service as facility
-from backend.facility.store import drawdowns, facilities, facilities_of_lots
+from backend.facility.store import changes, drawdowns, facilities, facilities_of_lots
 from backend.ids import FacilityId, InstrumentId
 from backend.log import configure_log
 from backend.market import store as market
@@ -78,9 +77,9 @@ class Timekeeper:
             try:
                 with contextlib.closing(self.db.connect()) as conn:
                     self._serve(conn)
-            except (UnavailableError, psycopg.OperationalError) as error:
-                FAILED.labels("connection", type(error).__name__).inc()
-                log.warning("database_away", detail=str(error).strip())
+            except UnavailableError as error:
+                FAILED.labels("connection", error.code).inc()
+                log.warning("database_away", detail=error.message)
             except Exception as error:
                 FAILED.labels("serve", type(error).__name__).inc()
                 log.exception("timekeeper_failed")
@@ -94,13 +93,13 @@ class Timekeeper:
 
     def _serve(self, conn: Conn) -> None:
         """Work on one connection until it is lost or ``stop`` is set."""
-        while not self.stop.is_set() and not self._lead(conn):
+        while not self.stop.is_set() and not changes.take_lease(conn, LEASE):
             self.stop.wait(TICK_S)
         if self.stop.is_set():
             return
         log.info("timekeeper_active")
         ACTIVE.set(1)
-        conn.execute("LISTEN pw_changes")
+        changes.listen(conn)
         with self.db.working(conn):
             self.event_id = facilities.newest_event_id(conn)
         self.heads = {}
@@ -110,18 +109,8 @@ class Timekeeper:
             until_s = self.clock.monotonic_s() + TICK_S
             while not self.stop.is_set() and (left_s := until_s - self.clock.monotonic_s()) > 0:
                 wait_s = min(left_s, PEOPLE_S) if self.changed else left_s
-                own = conn.info.backend_pid
-                self.changed |= {
-                    notice.payload
-                    for notice in conn.notifies(timeout=wait_s, stop_after=1)
-                    if notice.pid != own
-                }
+                self.changed |= changes.wait_for_changes(conn, wait_s)
                 self._follow(conn)
-
-    @staticmethod
-    def _lead(conn: Conn) -> bool:
-        row = conn.execute("SELECT pg_try_advisory_lock(%s, %s)", LEASE).fetchone()
-        return row is not None and bool(row[0])
 
     def _tick(self, conn: Conn) -> None:
         """Do what the second hand brings."""
@@ -152,11 +141,11 @@ class Timekeeper:
         """Do one duty; its failure keeps no other from being done, unless the server is away."""
         try:
             duty(conn, self.clock.now())
-        except (UnavailableError, psycopg.OperationalError) as error:
+        except UnavailableError as error:
             if conn.closed or conn.broken:
                 raise
-            FAILED.labels(name, type(error).__name__).inc()
-            log.warning("duty_put_off", duty=name, detail=str(error).strip())
+            FAILED.labels(name, error.code).inc()
+            log.warning("duty_put_off", duty=name, detail=error.message)
         except Exception as error:
             FAILED.labels(name, type(error).__name__).inc()
             log.exception("duty_failed", duty=name)
@@ -166,9 +155,9 @@ class Timekeeper:
 
         def sweep() -> None:
             with self.db.working(conn):
-                changes = collateral.sweep(conn, now)
-                alerts.follow(conn, changes, now)
-                lots = [change.lot_id for change in changes]
+                moved = collateral.sweep(conn, now)
+                alerts.follow(conn, moved, now)
+                lots = [change.lot_id for change in moved]
                 if lots:
                     found = facilities_of_lots(conn, lots)
                     facility.relock(conn, found, now, opened_by=OPENED_BY)

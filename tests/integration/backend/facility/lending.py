@@ -138,3 +138,26 @@ def events(db: Database, plant: Plant) -> list[str]:
 def later(seconds: float) -> datetime:
     """Return a moment after NOW."""
     return NOW + timedelta(seconds=seconds)
+
+
+def rows(db: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of the tables that hold money and evidence."""
+    tables = (
+        "facility",
+        "facility_lock",
+        "facility_event",
+        "drawdown",
+        "repayment",
+        "valuation",
+        "lot_valuation",
+        "alert",
+        "pledge",
+        "pledge_lot",
+        "lot_state",
+        "price",
+    )
+    with db.working() as conn:
+        return {
+            table: sorted(conn.execute(f"SELECT {table}::text FROM {table}").fetchall())
+            for table in tables
+        }

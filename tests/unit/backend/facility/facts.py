@@ -1,6 +1,7 @@
 """Builders and strategies of everything that a facility's standing is decided on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,9 +16,12 @@ from backend.collateral.types import (
     QuantityState,
     Surveillance,
 )
+from backend.facility.rules.money import decide_drawdown
+from backend.facility.rules.standing import decide_standing
 from backend.facility.types import (
     CriticalAlert,
     Drawdown,
+    DrawdownDecision,
     DrawdownState,
     Facility,
     Holding,
@@ -26,6 +30,9 @@ from backend.facility.types import (
     LineState,
     LockReason,
     OpenLock,
+    Refuse,
+    Standing,
+    StoredValuation,
 )
 from backend.ids import (
     AccountId,
@@ -35,6 +42,7 @@ from backend.ids import (
     InstrumentId,
     LotId,
     PartyId,
+    ValuationId,
 )
 from backend.market.rules import decide_price
 from backend.market.types import (
@@ -47,7 +55,7 @@ from backend.market.types import (
     Volatility,
 )
 from backend.money import Minor
-from backend.valuation.types import LotFacts
+from backend.valuation.types import LotFacts, Valuation
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FACILITY = FacilityId(UUID(int=1))
@@ -240,3 +248,51 @@ def sound_lots(draw: st.DrawFn, count_max: int = 5) -> Sequence[LotFacts]:
     """Some lots that nothing is wrong with."""
     masses = draw(st.lists(masses_g, min_size=1, max_size=count_max))
     return [make_lot(number, pledged_mass_g=mass) for number, mass in enumerate(masses, 1)]
+
+
+SOUND = make_holding()  # Ten tonnes at 9,000: worth 90,000.00, half of it lent against.
+
+
+def stand(holding: Holding) -> Standing:
+    """Return how a facility stands now."""
+    return decide_standing(holding, NOW)
+
+
+def ask(standing: Standing, amount: int) -> DrawdownDecision:
+    """Ask for a drawdown."""
+    return decide_drawdown(
+        standing.holding.facility, standing.position, standing.locks, Minor(amount)
+    )
+
+
+def codes(decision: DrawdownDecision) -> list[str]:
+    """Return the codes of a refusal, in order; none when it is allowed."""
+    return [reason.code for reason in decision.reasons] if isinstance(decision, Refuse) else []
+
+
+def reasons(standing: Standing) -> set[LockReason]:
+    """Return why a facility is locked."""
+    return {lock.reason for lock in standing.locks}
+
+
+def drawable(standing: Standing) -> int:
+    """Return the most that a drawdown may take: what monotonicity is about."""
+    return 0 if standing.locks else max(0, standing.position.availability_minor)
+
+
+def valued(coverage_bps: int | None, *, complete: bool = True) -> Valuation:
+    """Return a valuation that covers an exposure so far."""
+    valuation = stand(SOUND).valuation
+    return replace(valuation, coverage_bps=coverage_bps, complete=complete)
+
+
+def stored(valuation: Valuation, age_s: int = 1) -> StoredValuation:
+    """Return a valuation as stored so many seconds ago."""
+    at = valuation.at - timedelta(seconds=age_s)
+    return StoredValuation(
+        id=ValuationId(UUID(int=5)),
+        at=at,
+        expires_at=at + timedelta(seconds=60),
+        exposure_minor=valuation.exposure_minor,
+        content_sha256=valuation.content_sha256,
+    )
