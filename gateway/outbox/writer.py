@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.errors import StateError, UnavailableError
 from gateway.outbox.database import OutboxStats
 from gateway.outbox.recovery import Quarantine, is_torn, open_store
-from gateway.outbox.store import OutboxStore, StoreParts
+from gateway.outbox.store import SEALS_A_WRITE_MAX, OutboxStore, StoreParts
 from gateway.reading import GATEWAY_SENSOR, ClockSegment, EventReading, Reading, Scalar
 from schemas.bodies import encode_body
 from schemas.quantities import EventType
@@ -217,6 +217,8 @@ class Outbox:
         self._count_refused(outcome.refused)
         if not outcome.unsealed:
             self._unsealed_since_s = None
+        elif outcome.sealed >= SEALS_A_WRITE_MAX:
+            self._unsealed_since_s = now_s - self._age_max_s  # More is due now.
         elif outcome.sealed or self._unsealed_since_s is None or aged:
             self._unsealed_since_s = now_s
         if self._failing:

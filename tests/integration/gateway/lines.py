@@ -36,6 +36,10 @@ class Line:
         """
         return termios.tcgetattr(self._slave)[6][termios.VMIN] in (0, b"\0")
 
+    def rearm(self) -> None:
+        """Let ``is_open`` be false until a driver opens the line again."""
+        tty.setraw(self._slave)
+
     def send(self, data: bytes) -> None:
         """Put bytes on the line, as the device would."""
         os.write(self._master, data)

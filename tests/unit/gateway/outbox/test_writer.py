@@ -209,6 +209,7 @@ def test_what_the_disk_cannot_take_is_counted_and_signed(
 ) -> None:
     """At the bound, weights are dropped; how many is told in the stream itself."""
     monkeypatch.setattr(writer, "DROPS_REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(writer, "BACKLOG_AGE_S", 0.01)
     rig = Rig(make_parts(tmp_path, bytes_max=1024 * 1024, limits=SealLimits()))
     for _ in range(400):
         rig.put(*[make_scalar()] * 256)

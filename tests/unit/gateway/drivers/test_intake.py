@@ -1,0 +1,177 @@
+"""The intake judges every arrival, watches health and clock, and passes on what is news."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cbor2
+
+from gateway.clock import SystemClock
+from gateway.drivers.intake import LIFE_CHANNEL, Bounds, Intake, SensorPlan
+from gateway.drivers.report import ReportRule
+from gateway.health import Watched
+from gateway.reading import ClockSegment, EventReading, Instant, Reading, Scalar
+from schemas.envelope import ClockState
+from schemas.quantities import EventType, Quality, Quantity
+from tests.unit.gateway.builders import T0_UNIX_US, make_event, make_scalar
+
+SENSOR = "scale-1"
+
+
+class SteppingClock(SystemClock):
+    """Clocks that the test moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wall_us = T0_UNIX_US
+        self.boot_us = 0
+        self.discipline = ClockState.NTP
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass on both clocks."""
+        self.wall_us += round(seconds * 1_000_000)
+        self.boot_us += round(seconds * 1_000_000)
+
+    def now(self) -> Instant:
+        """Return the moment as the test set it."""
+        return Instant(unix_us=self.wall_us, boot_us=self.boot_us)
+
+    def unix_us(self) -> int:
+        """Return the wall clock."""
+        return self.wall_us
+
+    def monotonic_s(self) -> float:
+        """Return the steady clock."""
+        return self.boot_us / 1_000_000
+
+    def state(self) -> ClockState:
+        """Return the discipline as the test set it."""
+        return self.discipline
+
+
+@dataclass(slots=True)
+class Journal:
+    """What the intake passed on."""
+
+    batches: list[tuple[ClockSegment, Sequence[Reading], bool]] = field(
+        default_factory=list[tuple[ClockSegment, Sequence[Reading], bool]]
+    )
+
+    def put(self, segment: ClockSegment, readings: Sequence[Reading], urgent: bool) -> None:
+        """Take a batch."""
+        self.batches.append((segment, readings, urgent))
+
+    def readings(self) -> list[Reading]:
+        """Return all readings."""
+        return [reading for _, readings, _ in self.batches for reading in readings]
+
+    def bodies(self, kind: EventType) -> list[dict[str, object]]:
+        """Return the bodies of all events of one type."""
+        events = [r for r in self.readings() if isinstance(r, EventReading)]
+        return [cbor2.loads(event.body) for event in events if event.type is kind]
+
+
+def make_intake() -> tuple[Intake, SteppingClock, Journal]:
+    """Return an intake of one scale that may weigh up to 3 t."""
+    clock, journal = SteppingClock(), Journal()
+    plan = SensorPlan(
+        watched=[Watched(sensor=SENSOR, late_s=3.0, channels=(LIFE_CHANNEL,))],
+        rules={(SENSOR, None): ReportRule(heartbeat_s=5.0)},
+        bounds={(SENSOR, Quantity.MASS): Bounds(min=-1e5, max=3e6)},
+    )
+    return Intake([plan], clock, journal.put), clock, journal
+
+
+def test_first_reading_is_passed_on_as_news_with_the_health() -> None:
+    """A sensor that begins to speak is journalled and up at once."""
+    intake, _, journal = make_intake()
+    intake.take([[make_scalar()]])
+
+    assert journal.batches[0][1:] == ([make_scalar()], True)
+    assert [b["state"] for b in journal.bodies(EventType.HEALTH)] == ["up"]
+
+
+def test_impossible_value_is_marked_and_told() -> None:
+    """A spike beyond the bounds keeps its value, loses its quality, and shows in the health."""
+    intake, _, journal = make_intake()
+    intake.take([[make_scalar(value=9e9)]])
+
+    scalar = journal.readings()[0]
+    assert isinstance(scalar, Scalar)
+    assert (scalar.value, scalar.quality) == (9e9, Quality.IMPLAUSIBLE)
+    assert [b["state"] for b in journal.bodies(EventType.HEALTH)] == ["implausible"]
+
+
+def test_what_is_no_number_becomes_a_fault() -> None:
+    """NaN and infinity never reach an envelope."""
+    intake, _, journal = make_intake()
+    intake.take([[make_scalar(value=float("nan"))], [make_scalar(value=float("inf"))]])
+
+    assert not any(isinstance(r, Scalar) for r in journal.readings())
+    assert [b["why"] for b in journal.bodies(EventType.FAULT)] == ["not_finite"]
+
+
+def test_faults_are_no_sign_of_life() -> None:
+    """A scale that only reports overload becomes late, then silent."""
+    intake, clock, journal = make_intake()
+    intake.take([[make_scalar()]])
+    for _ in range(100):
+        clock.pass_s(0.1)
+        intake.take([[make_event(body={"why": "overload", "bytes": b""})]])
+        intake.tick()
+
+    assert [b["state"] for b in journal.bodies(EventType.HEALTH)] == ["up", "late", "silent"]
+
+
+def test_camera_that_says_offline_is_late_at_once() -> None:
+    """The word of a camera that it is down is no sign of life."""
+    intake, _, journal = make_intake()
+    intake.take([[make_event(EventType.CAMERA_STATUS, {"status": "online", "role": "r"})]])
+    intake.take([[make_event(EventType.CAMERA_STATUS, {"status": "offline", "role": "r"})]])
+
+    assert [b["state"] for b in journal.bodies(EventType.HEALTH)] == ["up", "late"]
+
+
+def test_step_of_the_clock_opens_a_segment_and_is_told() -> None:
+    """A wall clock set two weeks forward is noticed before the next reading is journalled."""
+    intake, clock, journal = make_intake()
+    intake.take([[make_scalar()]])
+    step_us = 14 * 86_400 * 1_000_000
+    clock.wall_us += step_us
+    intake.take([[make_scalar(value=2.0)]])
+
+    first, last = journal.batches[0][0], journal.batches[-1][0]
+    assert last.offset_us - first.offset_us == step_us
+    assert journal.bodies(EventType.CLOCK_STEP) == [{"step_us": step_us}]
+
+
+def test_drift_is_no_step() -> None:
+    """What NTP slews away opens no segment."""
+    intake, clock, journal = make_intake()
+    clock.wall_us += 100_000
+    intake.take([[make_scalar()]])
+
+    assert journal.bodies(EventType.CLOCK_STEP) == []
+
+
+def test_change_of_discipline_opens_a_segment() -> None:
+    """Readings before and after NTP was lost do not share an envelope."""
+    intake, clock, journal = make_intake()
+    intake.take([[make_scalar()]])
+    clock.discipline = ClockState.FREE_RUNNING
+    clock.pass_s(11.0)
+    intake.tick()
+    intake.take([[make_scalar(value=2.0)]])
+
+    assert journal.batches[0][0].state is ClockState.NTP
+    assert journal.batches[-1][0].state is ClockState.FREE_RUNNING
+
+
+def test_nothing_stale_is_sent_while_nothing_arrives() -> None:
+    """Time alone brings health, never a value."""
+    intake, clock, journal = make_intake()
+    intake.take([[make_scalar()]])
+    for _ in range(600):
+        clock.pass_s(0.1)
+        intake.tick()
+
+    assert sum(isinstance(r, Scalar) for r in journal.readings()) == 1
