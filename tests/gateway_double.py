@@ -176,4 +176,6 @@ def _events(happenings: list[Happening], table: Table) -> Events:
 
 
 def _column(numbers: Sequence[float], code: Literal["B", "H", "I", "h", "d"]) -> memoryview:
-    return memoryview(array(code, cast("Sequence[int]", numbers))).cast("B").cast(code)
+    return cast(
+        "memoryview", memoryview(array(code, cast("Sequence[int]", numbers))).cast("B").cast(code)
+    )

@@ -86,6 +86,10 @@ class Book:
         """Return how many channels of a gateway are known."""
         return sum(name[0] == gateway for name in {**self._channels, **self._pending})
 
+    def knows(self, gateway: GatewayId, sensors: SensorTable) -> bool:
+        """Return whether every row of a sensor table is known, by having been seen before."""
+        return (gateway, sensors) in self._tables
+
     def table(self, gateway: GatewayId, sensors: SensorTable) -> Int32s:
         """Return the channel ids of an envelope's sensor rows, all of which are known."""
         found = self._tables.get((gateway, sensors))
@@ -207,7 +211,7 @@ def _learn_channels(
     missing: set[ChannelName] = {
         (each.gateway, sensor, quantity)
         for each in examined
-        if isinstance(each, Examined)
+        if isinstance(each, Examined) and not book.knows(each.gateway, each.envelope.sensors)
         for sensor, quantity in each.envelope.sensors
         if book.channel((each.gateway, sensor, quantity)) is None
     }

@@ -69,6 +69,8 @@ def fold_over(
     if count == 0:
         return run, None
     over = (readings.value < allowed.least) | (readings.value > allowed.most)
+    if run is None and not over.any():
+        return None, None
     went_on = np.concatenate(([run is not None], over[:-1])) & over
     first_us = readings.at_us[0] if run is None else run.last_at_us
     steps_us = np.clip(np.diff(readings.at_us, prepend=first_us), 0, gap_us)

@@ -80,17 +80,21 @@ def _fold_scalars(state: SensorState, quantity: Quantity, series: Series) -> Sen
     usable = np.flatnonzero(series.quality <= UNSTABLE)
     if len(usable) == 0:
         return state
-    last = int(usable[-1])
-    state = _heard(state, int(series.at_us[last]), int(series.made_us[usable].max()))
     good = np.flatnonzero(series.quality == GOOD)
-    if len(good) == 0:
-        return state
-    state = replace(state, values={**state.values, quantity: series.sample(int(good[-1]))})
+    values, opened = state.values, state.opened
+    if len(good):
+        values = {**values, quantity: series.sample(int(good[-1]))}
     if quantity is Quantity.CONTACT:
-        opened = good[series.value[good] > CONTACT_OPEN]
-        if len(opened):
-            state = replace(state, opened=series.sample(int(opened[-1])))
-    return state
+        open_now = good[series.value[good] > CONTACT_OPEN]
+        opened = series.sample(int(open_now[-1])) if len(open_now) else opened
+    made_us = int(series.made_us[usable].max())
+    return replace(
+        state,
+        last_at_us=int(series.at_us[usable[-1]]),
+        fresh_us=made_us if state.fresh_us is None else max(state.fresh_us, made_us),
+        values=values,
+        opened=opened,
+    )
 
 
 def _listen(state: SensorState, rounds: Series) -> tuple[Listening, SensorState]:

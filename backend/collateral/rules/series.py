@@ -1,4 +1,4 @@
-"""A batch's scalar columns, cut by channel: numpy views, in the order of the envelopes."""
+"""A batch's scalar columns, sorted by channel and cut: views, in the order of the envelopes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Series:
     def __len__(self) -> int:
         return len(self.place)
 
-    def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Self:
         """Return the readings chosen."""
         return type(self)(
             place=self.place[chosen],
@@ -45,7 +45,8 @@ class Series:
 
     def good(self) -> Self:
         """Return the readings of good quality."""
-        return self.where(self.quality == GOOD)
+        good = self.quality == GOOD
+        return self if good.all() else self.where(good)
 
     def sample(self, index: int) -> Sample:
         """Return one reading."""
@@ -65,38 +66,31 @@ class SeriesBook:
         order = np.argsort(columns.channel, kind="stable")
         channels = columns.channel[order]
         begins = np.flatnonzero(np.diff(channels, prepend=-1))
-        ends = np.append(begins[1:], len(channels))
-        self._rows: dict[tuple[SensorKey, Quantity], Int64s] = {}
-        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-            ref = batch.channels[ChannelId(int(channels[begin]))]
+        ends = np.append(begins, len(channels))[1:]  # Without scalars: none.
+        self._rows: dict[tuple[SensorKey, Quantity], slice] = {}
+        numbers = channels[begins].tolist()
+        for number, begin, end in zip(numbers, begins.tolist(), ends.tolist(), strict=True):
+            ref = batch.channels[ChannelId(number)]
             assert ref.quantity is not None, "the codec refuses scalars of nothing"
-            self._rows[(ref.gateway, ref.sensor), ref.quantity] = order[begin:end]
-        self._columns = columns
-        self._made_us = batch.made_us
-        self._base_us = base_us(batch)
-        self._cut: dict[tuple[SensorKey, Quantity], Series] = {}
+            self._rows[(ref.gateway, ref.sensor), ref.quantity] = slice(begin, end)
+        at_us, envelope = columns.at_us[order], columns.envelope[order]
+        self._all = Series(
+            place=place_of(envelope, at_us, base_us(batch)),
+            at_us=at_us,
+            made_us=batch.made_us[envelope],
+            number=columns.envelope_number[order],
+            value=columns.value[order],
+            quality=columns.quality[order],
+        )
 
     def series(self) -> Collection[tuple[SensorKey, Quantity]]:
         """Return what there are series of."""
         return self._rows
 
     def get(self, sensor: SensorKey, quantity: Quantity) -> Series | None:
-        """Return a sensor's readings of one quantity, None when there are none."""
-        key = sensor, quantity
-        if key not in self._rows:
-            return None
-        if key not in self._cut:
-            rows, columns = self._rows[key], self._columns
-            at_us, envelope = columns.at_us[rows], columns.envelope[rows]
-            self._cut[key] = Series(
-                place=place_of(envelope, at_us, self._base_us),
-                at_us=at_us,
-                made_us=self._made_us[envelope],
-                number=columns.envelope_number[rows],
-                value=columns.value[rows],
-                quality=columns.quality[rows],
-            )
-        return self._cut[key]
+        """Return a sensor's readings of one quantity, None when there are none; views only."""
+        rows = self._rows.get((sensor, quantity))
+        return None if rows is None else self._all.where(rows)
 
 
 def base_us(batch: ReadingBatch) -> Int64s:
