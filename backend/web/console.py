@@ -51,6 +51,7 @@ def _environment() -> jinja2.Environment:
         "stamp": fmt.stamp,
         "moment": fmt.moment,
         "detail": fmt.detail,
+        "plain": fmt.plain,
         "skew": fmt.skew,
         "clock_state": fmt.clock_state,
         "lock_title": fmt.lock_title,

@@ -9,8 +9,8 @@ from backend.web.types import ItemRow, ZoneRow
 
 MARGIN_M: Final = 2.0
 HEAD_M: Final = 4.5  # Of each zone, for its name.
-STEP_M: Final = 2.4  # Between items, at most.
-DOT_M: Final = 0.8
+STEP_M: Final = 3.6  # Between items, at most.
+DOT_M: Final = 1.0
 ITEMS_DRAWN_MAX: Final = 2_000  # Beyond, a plan is a blot: the lots' list tells more.
 GRID_MAX: Final = 80  # Places along an edge that are looked at.
 
@@ -37,6 +37,7 @@ class Dot:
     """An item as drawn; its shape tells its custody without colour."""
 
     item: ItemRow
+    zone_id: UUID
     x: float
     y: float
     radius: float
@@ -44,11 +45,15 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A site as drawn; ``lost`` are the items that no zone has."""
+    """A site as drawn.
+
+    ``gaps`` are the places whose items are elsewhere, ``lost`` the items that no zone has.
+    """
 
     view_box: str
     zones: Sequence[ZoneShape]
     dots: Sequence[Dot]
+    gaps: Sequence[Dot]
     lost: Sequence[ItemRow]
 
 
@@ -56,20 +61,28 @@ def draw(zones: Sequence[ZoneRow], items: Sequence[ItemRow]) -> Plan:
     """Return a site's plan; the same items lie at the same places each time."""
     corners = [corner for zone in zones for corner in zone.polygon_m]
     if not corners:
-        return Plan(view_box="0 0 1 1", zones=(), dots=(), lost=tuple(items))
+        return Plan(view_box="0 0 1 1", zones=(), dots=(), gaps=(), lost=tuple(items))
     west, east = min(x for x, _ in corners), max(x for x, _ in corners)
     south, north = min(y for _, y in corners), max(y for _, y in corners)
+    shown = items[:ITEMS_DRAWN_MAX]
     by_zone: dict[UUID, list[ItemRow]] = {zone.id: [] for zone in zones}
-    lost: list[ItemRow] = []
-    for item in items[:ITEMS_DRAWN_MAX]:
-        known = item.zone_id is not None and item.zone_id in by_zone
-        (by_zone[item.zone_id] if known and item.zone_id is not None else lost).append(item)
+    slots: dict[UUID, list[ItemRow]] = {zone.id: [] for zone in zones}
+    for item in sorted(shown, key=lambda item: (item.lot, item.name, item.id)):
+        if item.zone_id is not None and item.zone_id in by_zone:
+            by_zone[item.zone_id].append(item)
+        # Whoever belongs here keeps its place while it is away; visitors come after.
+        if item.home_zone_id in slots:
+            slots[item.home_zone_id].append(item)
+    for zone in zones:
+        slots[zone.id] += [each for each in by_zone[zone.id] if each.home_zone_id != zone.id]
+    placed = [dot for zone in zones for dot in _dots(zone, slots[zone.id])]
     width, height = east - west + 2 * MARGIN_M, north - south + 2 * MARGIN_M
     return Plan(
         view_box=f"{west - MARGIN_M:g} {-north - MARGIN_M:g} {width:g} {height:g}",
         zones=[_shape(zone, by_zone[zone.id]) for zone in zones],
-        dots=[dot for zone in zones for dot in _dots(zone, by_zone[zone.id])],
-        lost=lost,
+        dots=[dot for dot in placed if dot.zone_id == dot.item.zone_id],
+        gaps=[dot for dot in placed if dot.zone_id != dot.item.zone_id],
+        lost=[item for item in shown if item.zone_id not in by_zone],
     )
 
 
@@ -90,7 +103,7 @@ def _shape(zone: ZoneRow, items: Sequence[ItemRow]) -> ZoneShape:
 
 
 def _dots(zone: ZoneRow, items: Sequence[ItemRow]) -> list[Dot]:
-    """Return a zone's items on a grid inside it, as wide as it can be."""
+    """Return items on a grid inside a zone, in their order, as wide as it can be."""
     if not items:
         return []
     step_m = STEP_M
@@ -99,10 +112,9 @@ def _dots(zone: ZoneRow, items: Sequence[ItemRow]) -> list[Dot]:
         step_m /= 1.4
         places = _places(zone.polygon_m, step_m)
     radius = DOT_M * step_m / STEP_M
-    ordered = sorted(items, key=lambda item: (item.lot, item.name, item.id))
     return [
-        Dot(item=item, x=x, y=-y, radius=radius)
-        for item, (x, y) in zip(ordered, places, strict=False)
+        Dot(item=item, zone_id=zone.id, x=x, y=-y, radius=radius)
+        for item, (x, y) in zip(items, places, strict=False)
     ]
 
 

@@ -1,6 +1,7 @@
 """Values as people read them: money, masses, times, states. Pure; templates call it by filters."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ MINUS: Final = "\N{MINUS SIGN}"
 NOTHING: Final = "\N{EN DASH}"  # says that there is no value
 DETAIL_CHARACTERS_MAX: Final = 400
 GRAMS_PER_KG: Final = 1_000
+_GRAMS: Final = re.compile(r"\b([0-9]{4,}) g\b")
 
 
 class Tone(StrEnum):
@@ -189,7 +191,7 @@ def reason_text(reason: Mapping[str, object], currency: str) -> str:
             after = money(given["after_minor"], currency)
             bound = money(given["bound_minor"], currency)
             return f"{after} would be out, over {_BOUNDS[code]} of {bound}"
-    return f"{lock_title(code)}: {reason.get('detail', '')}"
+    return plain(f"{lock_title(code)}: {reason.get('detail', '')}")
 
 
 def price(value: Decimal | None) -> str:
@@ -279,12 +281,17 @@ def clock_state(code: int | None) -> str:
     return NOTHING if code is None else _CLOCKS.get(code, "unknown")
 
 
-def detail(value: object) -> Markup:
-    """Return a JSON value as text: names in words, nesting by brackets, bounded."""
-    return escape(_text(value)[:DETAIL_CHARACTERS_MAX])
+def plain(text: str) -> str:
+    """Return a sentence of the rules with its grams in kilograms."""
+    return _GRAMS.sub(lambda found: mass(int(found[1])), text)
 
 
-def _text(value: object) -> str:
+def detail(value: object, currency: str | None = None) -> Markup:
+    """Return a JSON value as text: names in words, amounts as money, bounded."""
+    return escape(plain(_text(value, currency))[:DETAIL_CHARACTERS_MAX])
+
+
+def _text(value: object, currency: str | None) -> str:
     match value:
         case None:
             return NOTHING
@@ -293,9 +300,19 @@ def _text(value: object) -> str:
         case str():
             return value
         case list():
-            return ", ".join(_text(each) for each in cast("list[object]", value)) or "none"
+            each = [_text(part, currency) for part in cast("list[object]", value)]
+            return ", ".join(each) or "none"
         case Mapping():
             pairs = cast("Mapping[str, object]", value).items()
-            return "; ".join(f"{words(key)}: {_text(each)}" for key, each in pairs) or NOTHING
+            return "; ".join(_pair(key, part, currency) for key, part in pairs if key != "id")
         case _:
             return json.dumps(value)
+
+
+def _pair(key: str, value: object, currency: str | None) -> str:
+    """Return a name and its value; the name's last word may be the unit."""
+    if currency is not None and key.endswith("_minor") and isinstance(value, int):
+        return f"{words(key.removesuffix('_minor'))}: {money(value, currency)}"
+    if key.endswith("_g") and isinstance(value, int):
+        return f"{words(key.removesuffix('_g'))}: {mass(value)}"
+    return f"{words(key)}: {_text(value, currency)}"

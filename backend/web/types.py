@@ -168,6 +168,7 @@ class ItemRow:
     epc: str
     net_mass_g: int
     tare_mass_g: int
+    home_zone_id: UUID
     custody: str
     zone_id: UUID | None
     zone: str | None

@@ -50,7 +50,8 @@ ORDER BY s.name, l.name, l.id LIMIT %(rows)s
 """
 _ITEMS: Final = """
 SELECT i.id, i.lot_id, l.name AS lot, i.name, encode(i.epc, 'hex') AS epc, i.net_mass_g,
-  i.tare_mass_g, coalesce(t.custody, 'unseen') AS custody, t.zone_id, z.name AS zone,
+  i.tare_mass_g, l.zone_id AS home_zone_id, coalesce(t.custody, 'unseen') AS custody,
+  t.zone_id, z.name AS zone,
   t.seen_at, t.rssi_cdbm, t.gateway_id, t.sensor, t.envelope_number
 FROM item i
 JOIN lot l ON l.id = i.lot_id

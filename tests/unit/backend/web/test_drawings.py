@@ -29,6 +29,7 @@ def make_item(number: int, zone: UUID | None, custody: str = "in_zone") -> ItemR
         epc="30",
         net_mass_g=1,
         tare_mass_g=0,
+        home_zone_id=UUID(int=1),
         custody=custody,
         zone_id=zone,
         zone="hall",
@@ -99,6 +100,20 @@ def test_an_item_that_no_zone_has_is_named_not_drawn() -> None:
     plan = draw([zone], [make_item(1, None), make_item(2, UUID(int=9))])
     assert plan.dots == []
     assert len(plan.lost) == 2
+
+
+def test_an_item_that_is_away_leaves_its_place_empty() -> None:
+    """When an item is moved the others stay where they are drawn, and a gap shows its place."""
+    home, dock = make_zone(1, *SQUARE), make_zone(2, (40.0, 0.0), (60.0, 0.0), (60.0, 20.0))
+    items = [make_item(n, home.id) for n in range(4)]
+    before = {dot.item.id: (dot.x, dot.y) for dot in draw([home, dock], items).dots}
+
+    items[1] = make_item(1, dock.id, "relocated")
+    plan = draw([home, dock], items)
+
+    assert [(gap.x, gap.y) for gap in plan.gaps] == [before[items[1].id]]
+    after = {dot.item.id: (dot.x, dot.y) for dot in plan.dots}
+    assert all(after[item.id] == before[item.id] for item in (items[0], items[2], items[3]))
 
 
 def test_a_zone_counts_what_alarms() -> None:
