@@ -107,6 +107,7 @@ class Gateway:
         self._random = random
         self._clock = SystemClock()
         self._loop = asyncio.get_running_loop()
+        self._stopping = False
         parts = StoreParts(
             path=state_dir / OUTBOX_FILE,
             head_file=HeadFile(state_dir / HEAD_FILE),
@@ -152,6 +153,7 @@ class Gateway:
                 uplink = tasks.create_task(self._uplink.run())
                 await stop.wait()
                 _log.info("gateway_stopping")
+                self._stopping = True
                 for driver in drivers:
                     driver.cancel()
                 await self._drain()
@@ -165,7 +167,7 @@ class Gateway:
         sensors = [w.sensor for w in driver.sensors.watched]
         attempt = 0
         told = ""
-        while True:
+        while not self._stopping:  # A library's farewell may swallow the cancellation.
             began_s = self._clock.monotonic_s()
             why = "the driver ended"
             try:
