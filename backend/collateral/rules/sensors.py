@@ -71,8 +71,16 @@ def fold_sensors(
 
 
 def _heard(state: SensorState, at_us: int, made_us: int) -> SensorState:
-    fresh_us = made_us if state.fresh_us is None else max(state.fresh_us, made_us)
-    return replace(state, last_at_us=at_us, fresh_us=fresh_us)
+    """Return the state after a sign of life, whatever order such signs are looked at in."""
+    if state.fresh_us is not None and state.last_at_us is not None:
+        made_us, at_us = max((state.fresh_us, state.last_at_us), (made_us, at_us))
+    return replace(state, last_at_us=at_us, fresh_us=made_us)
+
+
+def _newest(at_us: Int64s, made_us: Int64s) -> tuple[int, int]:
+    """Return the gateway's time and ours of the newest reading."""
+    made = made_us.max()
+    return int(at_us[made_us == made].max()), int(made)
 
 
 def _fold_scalars(state: SensorState, quantity: Quantity, series: Series) -> SensorState:
@@ -87,14 +95,10 @@ def _fold_scalars(state: SensorState, quantity: Quantity, series: Series) -> Sen
     if quantity is Quantity.CONTACT:
         open_now = good[series.value[good] > CONTACT_OPEN]
         opened = series.sample(int(open_now[-1])) if len(open_now) else opened
-    made_us = int(series.made_us[usable].max())
-    return replace(
-        state,
-        last_at_us=int(series.at_us[usable[-1]]),
-        fresh_us=made_us if state.fresh_us is None else max(state.fresh_us, made_us),
-        values=values,
-        opened=opened,
-    )
+    at_us, made_us = _newest(series.at_us[usable], series.made_us[usable])
+    if state.fresh_us is not None and state.last_at_us is not None:
+        made_us, at_us = max((state.fresh_us, state.last_at_us), (made_us, at_us))
+    return replace(state, last_at_us=at_us, fresh_us=made_us, values=values, opened=opened)
 
 
 def _listen(state: SensorState, rounds: Series) -> tuple[Listening, SensorState]:
@@ -122,10 +126,10 @@ def _sighted(batch: ReadingBatch) -> list[tuple[SensorKey, int, int]]:
     made_us = batch.made_us
     found: list[tuple[SensorKey, int, int]] = []
     for channel in np.unique(columns.channel).tolist():
-        last = int(np.flatnonzero(columns.channel == channel)[-1])
+        mine = np.flatnonzero(columns.channel == channel)
         ref = batch.channels[channel]
-        newest_us = int(made_us[columns.envelope[last]])
-        found.append(((ref.gateway, ref.sensor), int(columns.at_us[last]), newest_us))
+        newest = _newest(columns.at_us[mine], made_us[columns.envelope[mine]])
+        found.append(((ref.gateway, ref.sensor), *newest))
     return found
 
 
