@@ -7,6 +7,7 @@ chained again, and the rows of each are counted in the tables of readings.
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,12 +16,12 @@ from pathlib import Path
 import psycopg
 
 from deploy.errors import DeployError
-from deploy.ports import polls
 from deploy.stack import ROOT, Stack, child_env
 from schemas.cose import decode_sign1
 from schemas.envelope import ENVELOPE_BYTES_MAX, GENESIS_HASH, decode_envelope
 
-DRAIN_S_MAX = 120.0  # Gateways back off to tens of seconds when the broker was away repeatedly.
+DRAINS_MAX = 6  # Each time the backlog of a kill is sent for so long again.
+CATCH_UP_S = 10.0
 OUTBOX_S_MAX = 30.0  # A new Python process on a busy machine, and a SQLite file being written.
 
 
@@ -127,14 +128,22 @@ def problems_of(audits: Iterable[StreamAudit]) -> list[str]:
 
 
 def drain(stack: Stack) -> list[StreamAudit]:
-    """Stop the simulated site; return the audits once all is stored, or after a bounded wait."""
-    stack.daemons["simulator"].stop()
+    """Stop the gateways; return the audits once all is stored, or after a bounded wait.
+
+    A gateway that is stopped sends what is left, for a moment. One that had more is started
+    again, with the backend and the way there still up, and stopped later.
+    """
+    gateways = stack.scenario.gateways()
     audits: list[StreamAudit] = []
-    for _ in polls(DRAIN_S_MAX, every_s=1.0):
-        audits = [
-            audit_stream(stack.postgres.url, name, stack.gateway_file(name))
-            for name in stack.scenario.gateways()
-        ]
+    for attempt in range(DRAINS_MAX):
+        if attempt:
+            for name in gateways:
+                stack.daemons[name].start()
+            time.sleep(CATCH_UP_S)
+        for name in gateways:
+            stack.daemons[name].stop()
+        url = stack.postgres.url
+        audits = [audit_stream(url, name, stack.gateway_file(name)) for name in gateways]
         if all(audit.whole for audit in audits):
             break
     return audits

@@ -22,9 +22,9 @@ from deploy.processes import Supervisor
 from deploy.stack import Stack, StackOptions
 from deploy.story_incidents import CASES, Played, Stage, StoryError
 
-COVERAGE_AIM_BPS = (
-    15_500  # Above the warning line, and below the call line after two falls of 15 %.
-)
+COVERAGE_AIM_BPS = 15_150  # Just above the warning line; a fall of 15 % crosses the call line.
+REPAID_MINOR = 10_000
+RECOVER_S_MAX = 120.0  # Coverage stays above the line for some prices, which come every 15 s.
 
 
 def run_story(options: StackOptions, incidents: int) -> int:
@@ -120,11 +120,13 @@ def _steal(console: Console, stage: Stage) -> list[dict[str, Any]]:
     refused = stage.refused_drawdown("Metals")
     console.print(f"Second drawdown refused: {', '.join(str(r['code']) for r in refused)}")
     before = stage.facility("Metals")["exposure_minor"]
-    body = {"id": str(uuid4()), "amount_minor": 100_000}
+    body = {"id": str(uuid4()), "amount_minor": REPAID_MINOR}
     stage.borrower.post(f"/api/facilities/{facility_id}/repayments", body)
     after = stage.facility("Metals")
-    _check(after["exposure_minor"] == before - 100_000, "repayment while locked did not count")
-    console.print("Repaid 1,000.00 USD while locked.")
+    _check(
+        after["exposure_minor"] == before - REPAID_MINOR, "repayment while locked did not count"
+    )
+    console.print(f"Repaid {REPAID_MINOR / 100:,.2f} USD while locked.")
     stage.undo(incident["id"])
     stage.wait_unlocked("Metals")
     console.print("Pallet back, alert resolved, lock lifted.")
@@ -132,23 +134,24 @@ def _steal(console: Console, stage: Stage) -> list[dict[str, Any]]:
 
 
 def _price_fall(console: Console, stage: Stage) -> list[dict[str, Any]]:
-    """Let copper fall by 15 % through the margin-call line, then recover."""
+    """Let both metals fall by 15 % through the margin-call line, then recover."""
     after_id = stage.watch.last_id()
     facility_id = stage.facilities["Metals"]
-    fall = stage.cause("price_drop", "copper")
+    falls = [stage.cause("price_drop", lot) for lot in ("copper", "aluminium")]
     lock = stage.watch.wait_for(facility_id, after_id, frozenset({"BELOW_CALL_LINE"}), 45.0)
     _check(lock is not None, "a fall of 15 % crossed no margin-call line")
     assert lock is not None
-    console.print(f"Copper fell by 15 %: {lock.detail}")
+    console.print(f"Metals fell by 15 %: {lock.detail}")
     refused = stage.refused_drawdown("Metals")
-    stage.undo(fall["id"])
-    stage.wait_unlocked("Metals")
-    console.print("Price recovered, and after several valuations so did the line.")
+    for fall in falls:
+        stage.undo(fall["id"])
+    stage.wait_unlocked("Metals", RECOVER_S_MAX)
+    console.print("Prices recovered, and after several valuations so did the line.")
     return refused
 
 
 def _count_readings(console: Console, stack: Stack) -> tuple[int, int]:
-    """Stop the site, let the gateways drain, and count both ends."""
+    """Let the gateways send what is left, and count both ends."""
     audits = drain(stack)
     for problem in problems_of(audits):
         console.print(f"[red]{problem}[/red]", markup=True)

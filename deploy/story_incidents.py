@@ -172,13 +172,13 @@ class Stage:
         message = f"a drawdown of a locked facility was not refused: {answer}"
         raise StoryError(message)
 
-    def wait_unlocked(self, name: str) -> None:
+    def wait_unlocked(self, name: str, limit_s: float = CLEAR_S_MAX) -> None:
         """Resolve what may be resolved until the facility has no lock.
 
         Raises:
             StoryError: A lock stayed.
         """
-        for _ in polls(CLEAR_S_MAX, every_s=0.2):
+        for _ in polls(limit_s, every_s=0.2):
             if not self.facility(name)["locks"]:
                 return
             self.resolve_ceased()
