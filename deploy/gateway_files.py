@@ -18,6 +18,7 @@ _SCALE_FAMILIES = {
     ScaleForm.SICS: "scale-sics",
 }
 HEARTBEAT_S = 1.5  # Every second round of a reader: half of what makes a tag missing.
+CHANGES_LATE_S = 86_400.0  # A sensor that only tells of changes may be quiet for a day.
 POLL_S = 0.1  # A person watching the demo should see it at once; a site needs no such haste.
 
 Table = dict[str, Any]
@@ -137,8 +138,10 @@ def _cameras(
             continue
         shared: Table = {"url": f"mqtt://127.0.0.1:{port}", "camera": camera.camera}
         shared |= {"username": local.username, "password": local.password}
-        for sensor, family in ((camera.name, "frigate"), (f"{camera.name}-view", "onvif-mqtt")):
-            tables.append(("[[camera]]", {"sensor": sensor, "family": family, **shared}))
+        seen = {"sensor": camera.name, "family": "frigate"}
+        # ONVIF tells only of changes; that the camera lives, Frigate says.
+        view = {"sensor": f"{camera.name}-view", "family": "onvif-mqtt", "late_s": CHANGES_LATE_S}
+        tables += [("[[camera]]", seen | shared), ("[[camera]]", view | shared)]
     return tables
 
 
