@@ -3,6 +3,7 @@
 .PHONY: help demo story chaos test bench check lint types imports fix setup env-demo env-dev lock clean
 
 PYTHON_ENV := .venv/bin
+JOBS ?= 2
 # What people wrote: not locks, not generated or downloaded files.
 SPELLED := *.md docs deploy gateway backend firmware_sim schemas tests pyproject.toml Makefile
 
@@ -20,7 +21,7 @@ chaos: env-demo ## Kill programs at 50 random moments, then count every reading;
 
 test: env-dev ## Run all tests and checks
 	@deploy/install.sh test-tools
-	$(PYTHON_ENV)/python -m pytest $(PYTEST)
+	$(PYTHON_ENV)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 	@$(MAKE) --no-print-directory check
 
 bench: env-dev ## Measure against yardsticks; ONLY=name for one
