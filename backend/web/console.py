@@ -98,11 +98,15 @@ def render(request: Request, who: Principal | None, template: str, /, **context:
     return HTMLResponse(_text(request, who, template, context))
 
 
-def done(request: Request, message: str, to: str) -> Response:
-    """Say that a form's wish was fulfilled: in the page, or by the page ``to`` without script."""
+def done(request: Request, message: str, to: str, *, keep: bool = False) -> Response:
+    """Say that a form's wish was fulfilled: in the page, or by the page ``to`` without script.
+
+    What must be read (``keep``) is a page of its own then.
+    """
     if is_htmx(request):
-        note = _TEMPLATES.get_template("parts/note.html").render(tone="good", message=message)
-        return HTMLResponse(note, headers={"HX-Trigger": "pw-done"})
+        return HTMLResponse(_note("good", message, keep=keep), headers={"HX-Trigger": "pw-done"})
+    if keep:
+        return HTMLResponse(_text(request, None, "notice.html", {"message": message, "back": to}))
     return RedirectResponse(to, status_code=303)
 
 
@@ -131,6 +135,12 @@ def _text(request: Request, who: Principal | None, template: str, context: Conte
     return _TEMPLATES.get_template(template).render(values)
 
 
+def _note(tone: str, message: str, *, keep: bool = False) -> str:
+    """Return a sentence for the page; one to be kept stays until it is clicked."""
+    template = _TEMPLATES.get_template("parts/note.html")
+    return template.render(tone=tone, message=message, keep=keep)
+
+
 def _problem(request: Request, error: Exception) -> Response:
     status, message = _status_and_message(error)
     if is_htmx(request):
@@ -150,7 +160,7 @@ def _problem_part(request: Request, status: int, message: str) -> Response:
     """Return an error for the page's script: into the form's note, never in place of the page."""
     if status == 401:
         return Response(status_code=status, headers={"HX-Redirect": "/login"})
-    note = _TEMPLATES.get_template("parts/note.html").render(tone="bad", message=message)
+    note = _note("bad", message)
     headers = {}
     if request.method == "GET":
         headers = {"HX-Retarget": "#page-note", "HX-Reswap": "innerHTML"}

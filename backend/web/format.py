@@ -18,6 +18,7 @@ from schemas.quantities import Quantity
 MINUS: Final = "\N{MINUS SIGN}"
 NOTHING: Final = "\N{EN DASH}"  # says that there is no value
 DETAIL_CHARACTERS_MAX: Final = 400
+_UNTOLD: Final[tuple[object, ...]] = (None, "", [], {})  # Says nothing in a history.
 GRAMS_PER_KG: Final = 1_000
 _GRAMS: Final = re.compile(r"\b([0-9]{4,}) g\b")
 
@@ -304,7 +305,8 @@ def _text(value: object, currency: str | None) -> str:
             return ", ".join(each) or "none"
         case Mapping():
             pairs = cast("Mapping[str, object]", value).items()
-            return "; ".join(_pair(key, part, currency) for key, part in pairs if key != "id")
+            told = [(key, part) for key, part in pairs if key != "id" and part not in _UNTOLD]
+            return "; ".join(_pair(key, part, currency) for key, part in told)
         case _:
             return json.dumps(value)
 

@@ -1,6 +1,7 @@
 """Facilities: the portfolio, one facility from value to availability, and what is done with it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
@@ -87,11 +88,13 @@ def facility_history(
         _load(conn, facility_id)
         begin = now - timedelta(hours=hours)
         points = store.list_history(conn, facility_id, begin, now, HISTORY_POINTS)
+    last = [replace(points[-1], at=now)] if points else []  # It holds until there is another.
+    shown = [*points, *last]
     columns = [
-        [point.at.timestamp() for point in points],
-        [point.value_minor for point in points],
-        [point.base_minor for point in points],
-        [point.exposure_minor for point in points],
+        [point.at.timestamp() for point in shown],
+        [point.value_minor for point in shown],
+        [point.base_minor for point in shown],
+        [point.exposure_minor for point in shown],
     ]
     return JSONResponse({"columns": columns})
 

@@ -63,6 +63,7 @@ def add_enrolment_code(
         f"Enrolment code for {code.gateway_id}: {code.code} (shown only now, works once, until"
         f" {code.expires_at:%Y-%m-%d %H:%M} UTC)",
         "/gateways",
+        keep=True,
     )
 
 

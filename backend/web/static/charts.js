@@ -30,6 +30,7 @@
       series: [
         { label: "UTC", value: (_, s) => s ? new Date(s * 1e3).toISOString().slice(11, 19) : "–" },
         ...names.map((name, i) => ({ label: name, spanGaps: true, points: { show: false },
+          paths: "step" in box.dataset ? uPlot.paths.stepped({ align: 1 }) : undefined,
           stroke: style(band && i ? "--band" : COLOURS[i]), width: i ? 1 : 2,
           dash: !band && i === 2 ? [4, 3] : undefined, value: (_, v) => number(v) })),
       ],

@@ -4,6 +4,7 @@
   "use strict";
   const GAP_MS = 400; // Least time between two refreshes of one part.
   const SLOW_MS = 4000; // Without events for this long after a loss, say so.
+  const NOTE_MS = 8000; // Time to read a sentence twice.
   const body = document.body;
   const meta = document.querySelector('meta[name="pw-now"]');
   const skewMs = meta ? Date.parse(meta.content) - Date.now() : 0;
@@ -60,6 +61,17 @@
     }
     refreshAll();
   });
+
+  // A note goes away when it is clicked; a good one by itself.
+  const notes = document.getElementById("page-note");
+  let fading = 0;
+  notes.addEventListener("click", () => notes.replaceChildren());
+  new MutationObserver(() => {
+    clearTimeout(fading);
+    if (notes.querySelector(".note-good:not(.note-keep)")) {
+      fading = setTimeout(() => notes.replaceChildren(), NOTE_MS);
+    }
+  }).observe(notes, { childList: true });
 
   // How long ago, as backend/web/format.py says it.
   const span = (seconds) => {
