@@ -5,7 +5,6 @@ connection loses the lease, and cannot commit. A receipt is signed only after th
 """
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
-import psycopg
 import structlog
 from prometheus_client import Counter, Histogram
 
@@ -40,7 +38,6 @@ from schemas.topics import PARTITIONS, partition_of, receipt_topic
 log = structlog.get_logger()
 
 BATCH_MESSAGES_MAX: Final = 256
-LEASE_CLASS: Final = 0x5057  # "PW": of the advisory locks' first number.
 LEASE_EVERY_S: Final = 1.0  # A partition whose worker died is taken over after that long.
 DATABASE_PAUSE_S: Final = 0.5
 OPENED_BY: Final = "ingest"
@@ -106,20 +103,15 @@ class Writer:
         if not missing:
             return []
         try:
-            rows = conn.execute(
-                "SELECT p FROM unnest(%s::int[]) AS p WHERE pg_try_advisory_lock(%s, p)",
-                (missing, LEASE_CLASS),
-            ).fetchall()
-            new = {int(row[0]) for row in rows}
-            self.partitions |= new
-            if not new:
-                return []
-            log.info("partitions_leased", count=len(self.partitions))
             with self.db.working(conn):
-                heads = ingest_store.fetch_heads(conn)
-        except psycopg.OperationalError as error:
+                new = ingest_store.lease(conn, missing)
+                heads = ingest_store.fetch_heads(conn) if new else []
+        except UnavailableError:
             self.close()
-            raise UnavailableError("database_unavailable", str(error).strip()) from error
+            raise
+        if new:
+            self.partitions |= new
+            log.info("partitions_leased", count=len(self.partitions))
         return [head for head in heads if partition_of(head.gateway) in new]
 
     def write(self, examined: Sequence[Item]) -> Outcome:
@@ -146,8 +138,7 @@ class Writer:
         """Give up the connection, and with it every lease."""
         self.partitions.clear()
         if self._conn is not None:
-            with contextlib.suppress(psycopg.Error):
-                self._conn.close()
+            self._conn.close()
         self._conn = None
 
     def _transaction(self, conn: Conn, examined: Sequence[Item]) -> Outcome:

@@ -78,23 +78,7 @@ def build_warehouse(url: str, *, pallets: int = 3, scale: bool = True) -> Wareho
         made.site,
     )
     add_gateway(made, made.gateway)
-    made.execute(
-        "INSERT INTO commodity (id, name, temperature_max_c, temperature_dwell_s, shock_max_g0)"
-        " VALUES ('fish', 'fish', -15, 10, 3)"
-    )
-    made.execute(
-        "INSERT INTO instrument (id, name, unit, currency, max_price_age_s, haircut_floor_bps)"
-        " VALUES ('FISH', 'fish', 'TNE', 'USD', 3600, 1000)"
-    )
-    made.execute(
-        "INSERT INTO lot (id, name, site_id, zone_id, owner_party, commodity_id, instrument_id,"
-        " pledged_mass_g) VALUES (%s, 'lot', %s, %s, %s, 'fish', 'FISH', %s)",
-        made.lot,
-        made.site,
-        made.hall,
-        made.owner,
-        pallets * NET_G,
-    )
+    _add_lot(made, pallets)
     for number in range(pallets):
         epc = bytes([0x30, *([0] * 10), number])
         made.items[epc] = ItemId(uuid4())
@@ -120,6 +104,26 @@ def build_warehouse(url: str, *, pallets: int = 3, scale: bool = True) -> Wareho
             tolerance_mass_g=TOLERANCE_G,
         )
     return made
+
+
+def _add_lot(made: Warehouse, pallets: int) -> None:
+    made.execute(
+        "INSERT INTO commodity (id, name, temperature_max_c, temperature_dwell_s, shock_max_g0)"
+        " VALUES ('fish', 'fish', -15, 10, 3)"
+    )
+    made.execute(
+        "INSERT INTO instrument (id, name, unit, currency, max_price_age_s, haircut_floor_bps)"
+        " VALUES ('FISH', 'fish', 'TNE', 'USD', 3600, 1000)"
+    )
+    made.execute(
+        "INSERT INTO lot (id, name, site_id, zone_id, owner_party, commodity_id, instrument_id,"
+        " pledged_mass_g) VALUES (%s, 'lot', %s, %s, %s, 'fish', 'FISH', %s)",
+        made.lot,
+        made.site,
+        made.hall,
+        made.owner,
+        pallets * NET_G,
+    )
 
 
 def add_gateway(made: Warehouse, gateway: GatewayDouble) -> None:

@@ -16,6 +16,7 @@ from schemas.receipt import StreamState
 REFUSED_BYTES_MAX: Final = 65_536  # Enough to see what it was; its digest names all of it.
 REFUSED_TOPIC_CHARACTERS_MAX: Final = 256
 REFUSED_ROWS_PER_HOUR_MAX: Final = 60  # For each gateway; whoever floods is only counted.
+LEASE_CLASS: Final = 0x5057  # "PW": first number of the leases' advisory locks.
 _HOUR: Final = timedelta(hours=1)
 
 ChannelName = tuple[GatewayId, str, Quantity | None]
@@ -71,6 +72,16 @@ _ADD_REFUSED: Final = """
                          %s::text[], %s::bytea[], %s::bytea[])
 """
 _UNKNOWN: Final = (Reason.UNKNOWN_GATEWAY, Reason.TOPIC_MISMATCH)
+
+
+def lease(conn: Conn, partitions: Sequence[int]) -> set[int]:
+    """Lease those partitions that nobody holds, for as long as the connection lives.
+
+    Advisory locks of the session: they outlast the transaction, and end with the connection.
+    """
+    query = "SELECT p FROM unnest(%s::int[]) AS p WHERE pg_try_advisory_lock(%s, p)"
+    rows = conn.execute(query, (list(partitions), LEASE_CLASS)).fetchall()
+    return {int(row[0]) for row in rows}
 
 
 def lock_heads(conn: Conn, gateways: Collection[GatewayId]) -> dict[GatewayId, StreamHead]:
