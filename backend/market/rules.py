@@ -140,8 +140,8 @@ def decide_price(
             f" {newest.at:%Y-%m-%d %H:%M:%S} UTC from {newest.source},"
             f" older than {instrument.max_price_age_s} s",
         )
-    lately = [quote for quote in known if now - quote.at <= RETIRED_AFTER_AGES * age_max]
-    price = min(_median(fresh), _median(lately))
+    silent = [quote for quote in known if age_max < now - quote.at <= RETIRED_AFTER_AGES * age_max]
+    price = _lowest_median(fresh, silent)
     falls = [
         head.held
         for head in heads
@@ -165,8 +165,14 @@ def decide_price(
     )
 
 
-def _median(quotes: Sequence[Quote]) -> Decimal:
-    return median([quote.value for quote in quotes])
+def _lowest_median(fresh: Sequence[Quote], silent: Sequence[Quote]) -> Decimal:
+    """Return the least median of all fresh quotes and any of the silent ones.
+
+    The least over every choice, so that one more silent source can only add a choice.
+    """
+    values = [quote.value for quote in fresh]
+    lowest = sorted(quote.value for quote in silent)
+    return min(median([*values, *lowest[:count]]) for count in range(len(lowest) + 1))
 
 
 def log_returns(prices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -175,12 +181,10 @@ def log_returns(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     Zero and negative prices have no logarithm. A fall to one counts as a loss of nine tenths, so
     that it raises the haircut; the way back up tells nothing of losses and is left out.
     """
-    before, after = prices[:-1], prices[1:]
-    positive = (before > 0) & (after > 0)
-    fell = (before > 0) & (after <= 0)
-    ratio = np.divide(after, before, out=np.ones_like(after), where=positive)
-    returns = np.where(fell, RETURN_TO_NOTHING, np.log(ratio))
-    return returns[positive | fell]
+    positive = prices > 0
+    logarithms = np.log(np.where(positive, prices, 1.0))
+    returns = np.where(positive[1:], np.diff(logarithms), RETURN_TO_NOTHING)
+    return returns[positive[:-1]]
 
 
 def measure_volatility(prices: NDArray[np.float64]) -> Volatility:

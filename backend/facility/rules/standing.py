@@ -15,6 +15,7 @@ from backend.facility.types import (
     StoredValuation,
 )
 from backend.ids import InstrumentId
+from backend.market.types import UnusableReason, Usable
 from backend.money import Minor
 from backend.valuation.rules import sum_valuation, value_lots
 from backend.valuation.types import Terms, Valuation
@@ -86,13 +87,14 @@ def alert_steps(standing: Standing) -> Steps:
     """Return what a facility's standing asks of its alerts: a line crossed, prices unusable."""
     facility, holding = standing.holding.facility, standing.holding
     prices = {
-        each: f"facility:{facility.id}:price:{each}" for each in sorted(_instruments(holding))
+        each: f"facility:{facility.id}:price:{each}"
+        for each in sorted({lot.instrument_id for lot in holding.lots})
     }
     line = f"facility:{facility.id}:line"
     findings = [
         Finding(
             cause=prices[instrument_id],
-            kind=AlertKind.PRICE_STALE,
+            kind=_price_kind(holding, instrument_id),
             severity=Severity.CRITICAL,
             summary=detail,
             facility_id=facility.id,
@@ -117,5 +119,12 @@ def alert_steps(standing: Standing) -> Steps:
     return Steps(findings=tuple(findings), ceased=tuple(ceased))
 
 
-def _instruments(holding: Holding) -> set[InstrumentId]:
-    return {lot.instrument_id for lot in holding.lots}
+def _price_kind(holding: Holding, instrument_id: InstrumentId) -> AlertKind:
+    """Return whether a price that may not be used has fallen, or is missing or old."""
+    quote = holding.quotes.get(instrument_id)
+    if quote is None:
+        return AlertKind.PRICE_STALE
+    if isinstance(quote.decision, Usable):
+        return AlertKind.PRICE_DROP
+    held = quote.decision.reason is UnusableReason.HELD_FALL
+    return AlertKind.PRICE_DROP if held else AlertKind.PRICE_STALE

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.alerts.types import AlertKind, Severity
 from backend.facility.rules.lines import line_of, margin_call_minor, move_line
+from backend.facility.rules.standing import alert_steps
 from backend.facility.types import (
     LineStanding,
     LineState,
@@ -16,6 +18,7 @@ from backend.facility.types import (
 from backend.money import Minor
 from tests.unit.backend.facility.facts import (
     COPPER,
+    FACILITY,
     NOW,
     SOUND,
     make_facility,
@@ -152,3 +155,38 @@ def test_after_an_outage_draws_lock_at_once_and_lines_wait() -> None:
     assert standing.line.state is LineState.ABOVE
     assert LockReason.PRICE_STALE in reasons(standing)
     assert LockReason.BELOW_CALL_LINE not in reasons(standing)
+
+
+@pytest.mark.parametrize(
+    ("price", "age_s", "kind"),
+    [("0", 0, AlertKind.PRICE_DROP), ("9000", 3_601, AlertKind.PRICE_STALE)],
+)
+def test_a_price_that_may_not_be_used_raises_an_alert(
+    price: str, age_s: int, kind: AlertKind
+) -> None:
+    """One cause for each instrument, told apart: fallen to nothing, or old."""
+    steps = alert_steps(stand(make_holding(quotes={COPPER: make_quote(price, age_s)})))
+
+    found = [(each.cause, each.kind, each.facility_id) for each in steps.findings]
+    assert found == [(f"facility:{FACILITY}:price:LME-CU", kind, FACILITY)]
+    assert steps.ceased == (f"facility:{FACILITY}:line",)
+
+
+def test_a_crossed_line_raises_an_alert_as_grave_as_the_line() -> None:
+    """The warning line warns, the call line and what is under it are critical."""
+    severities = [
+        [
+            (each.kind, each.severity)
+            for each in alert_steps(
+                stand(make_holding(facility=make_facility(principal_minor=Minor(principal))))
+            ).findings
+        ]
+        for principal in (5_000_000, 6_500_000, 8_000_000, 9_000_000)
+    ]
+
+    assert severities == [
+        [],
+        [(AlertKind.BELOW_LINE, Severity.WARNING)],
+        [(AlertKind.BELOW_LINE, Severity.CRITICAL)],
+        [(AlertKind.BELOW_LINE, Severity.CRITICAL)],
+    ]
