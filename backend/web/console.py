@@ -52,6 +52,7 @@ def _environment() -> jinja2.Environment:
         "moment": fmt.moment,
         "detail": fmt.detail,
         "plain": fmt.plain,
+        "causes": fmt.causes,
         "skew": fmt.skew,
         "clock_state": fmt.clock_state,
         "lock_title": fmt.lock_title,

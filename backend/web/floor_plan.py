@@ -129,7 +129,7 @@ def _places(polygon: Sequence[Point], step_m: float) -> list[Point]:
         for row in range(rows)
         for column in range(columns)
         if _is_inside(
-            x := west + (column + 0.5) * step_m + 0.3,
+            x := west + (column + 0.5) * step_m + 0.8,
             y := north - HEAD_M - (row + 0.5) * step_m,
             polygon,
         )

@@ -20,6 +20,9 @@ NOTHING: Final = "\N{EN DASH}"  # says that there is no value
 DETAIL_CHARACTERS_MAX: Final = 400
 _UNTOLD: Final[tuple[object, ...]] = (None, "", [], {})  # Says nothing in a history.
 GRAMS_PER_KG: Final = 1_000
+_DIFFERENCE: Final = {"before", "after"}
+_UUID: Final = re.compile(r"\b([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_ALERT: Final = re.compile(r" \(alert ([0-9a-f-]{36})\)")
 _GRAMS: Final = re.compile(r"\b([0-9]{4,}) g\b")
 
 
@@ -287,6 +290,14 @@ def plain(text: str) -> str:
     return _GRAMS.sub(lambda found: mass(int(found[1])), text)
 
 
+def causes(text: str) -> list[Markup]:
+    """Return the causes of a lock, each a sentence; an alert among them is a link."""
+    return [
+        Markup(_ALERT.sub(r' <a href="/alerts/\1">alert</a>', str(escape(plain(cause)))))  # noqa: S704 - escaped before; the id is hexadecimal
+        for cause in text.split("; ")
+    ]
+
+
 def detail(value: object, currency: str | None = None) -> Markup:
     """Return a JSON value as text: names in words, amounts as money, bounded."""
     return escape(plain(_text(value, currency))[:DETAIL_CHARACTERS_MAX])
@@ -299,16 +310,28 @@ def _text(value: object, currency: str | None) -> str:
         case bool():
             return "yes" if value else "no"
         case str():
-            return value
+            return _UUID.sub(r"\1…", value)
         case list():
             each = [_text(part, currency) for part in cast("list[object]", value)]
             return ", ".join(each) or "none"
         case Mapping():
             pairs = cast("Mapping[str, object]", value).items()
+            if {key for key, _ in pairs} == _DIFFERENCE:
+                return _changes(cast("Mapping[str, Mapping[str, object]]", value))
             told = [(key, part) for key, part in pairs if key != "id" and part not in _UNTOLD]
             return "; ".join(_pair(key, part, currency) for key, part in told)
         case _:
             return json.dumps(value)
+
+
+def _changes(value: Mapping[str, Mapping[str, object]]) -> str:
+    """Return what differs between before and after."""
+    before, after = value["before"], value["after"]
+    changed = [key for key in after if before.get(key) != after[key]]
+    return "; ".join(
+        f"{words(key)}: {words(_text(before.get(key), None))} to {words(_text(after[key], None))}"
+        for key in changed
+    )
 
 
 def _pair(key: str, value: object, currency: str | None) -> str:

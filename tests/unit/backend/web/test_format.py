@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -91,6 +92,26 @@ def test_detail_is_escaped_and_bounded() -> None:
     """What sensors and people wrote is text, not markup, and not endless."""
     assert fmt.detail({"a_b": ["<i>", 1, None, True]}) == f"a b: &lt;i&gt;, 1, {fmt.NOTHING}, yes"
     assert len(fmt.detail("x" * 10_000)) == fmt.DETAIL_CHARACTERS_MAX
+
+
+def test_a_change_of_state_is_told_by_what_changed() -> None:
+    """Of a state before and after only the difference is told, and ids are cut short."""
+    before = {"custody": "in_zone", "quantity": "whole"}
+    after = {"custody": "missing", "quantity": "whole"}
+    assert fmt.detail({"before": before, "after": after}) == "custody: in zone to missing"
+    assert fmt.detail({"pledge": f"{UUID(int=1)}", "limit_minor": 5}, "EUR") == (
+        "pledge: 00000000…; limit: 0.05 EUR"
+    )
+
+
+def test_the_causes_of_a_lock_are_sentences_with_links() -> None:
+    """Each cause stands alone, grams become kilograms, an alert a link, and markup stays text."""
+    key = UUID(int=1)
+    causes = fmt.causes(f"<b>: 1000000 g short of 3000000 g; copper is gone (alert {key})")
+    assert causes == [
+        "&lt;b&gt;: 1,000 kg short of 3,000 kg",
+        f'copper is gone <a href="/alerts/{key}">alert</a>',
+    ]
 
 
 def test_a_refusal_over_a_bound_is_told_in_money() -> None:
