@@ -5,9 +5,10 @@ reading's envelope. Parts, in order:
 
 * device: first bytes that show the incident -> the reading that decided was taken. The rest of a
   line or round, the poll period, a scale that settles, rounds that must agree.
-* seal: -> the envelope was due to be sealed, ``SEAL_AGE_S`` after its first reading.
-* transport: -> the worker received it. Journal, signature, both hops through the broker.
-* batch: -> the worker decided. Waiting for the batch before.
+* transport: -> the worker received it. Journal, seal, signature, both hops through the broker;
+  readings that are news are sealed at once, others within the gateway's ``seal.age_s``.
+* batch: -> the lock's transaction began. Waiting for the batch before; or for the time that a
+  rule lets pass before it decides.
 * commit: -> a listener saw the lock. Rows written, commit, notification.
 """
 
@@ -19,13 +20,9 @@ import psycopg
 from psycopg.rows import class_row
 
 from deploy.story_incidents import Played
-from gateway.config import SealSection
-
-SEAL_AGE_US: Final = int(SealSection().age_s * 1_000_000)
 
 _TRACE: Final = """
     SELECT (extract(epoch FROM e.at) * 1000000)::bigint AS reading_us,
-           (extract(epoch FROM v.base_at) * 1000000)::bigint AS base_us,
            (extract(epoch FROM v.received_at) * 1000000)::bigint AS received_us,
            (extract(epoch FROM l.opened_at) * 1000000)::bigint AS opened_us
     FROM facility_lock l
@@ -42,7 +39,6 @@ class _Times:
     """Times of one lock, microseconds since 1970."""
 
     reading_us: int
-    base_us: int
     received_us: int
     opened_us: int
 
@@ -52,7 +48,6 @@ class Parts:
     """Parts of one incident's latency, in milliseconds; their sum is the whole."""
 
     device: float
-    seal: float
     transport: float
     batch: float
     commit: float
@@ -66,16 +61,13 @@ def trace(url: str, played: Played) -> Parts | None:
         times = cursor.fetchone()
     if times is None:
         return None
-    # Sealed by age, or earlier when full.
-    sealed_us = min(times.base_us + SEAL_AGE_US, times.received_us)
     marks = (
         played.first_bytes_unix_us,
         times.reading_us,
-        max(sealed_us, times.reading_us),
         times.received_us,
         times.opened_us,
         played.seen_unix_us,
     )
     steps = [(later - earlier) / 1_000 for earlier, later in pairwise(marks)]
-    device, seal, transport, batch, commit = steps
-    return Parts(device=device, seal=seal, transport=transport, batch=batch, commit=commit)
+    device, transport, batch, commit = steps
+    return Parts(device=device, transport=transport, batch=batch, commit=commit)
