@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.collateral.types import QuantityState, Condition
+from backend.collateral.types import Condition, QuantityState
 from backend.ids import FacilityId
 from backend.market.types import (
     GRAMS_PER_UNIT,

@@ -5,7 +5,7 @@ from typing import Final
 
 from psycopg.rows import TupleRow
 
-from backend.collateral.types import QuantityState, Condition, Custody, LotState, Surveillance
+from backend.collateral.types import Condition, Custody, LotState, QuantityState, Surveillance
 from backend.db import Conn
 from backend.ids import FacilityId, InstrumentId, LotId, ValuationId
 from backend.money import Minor
