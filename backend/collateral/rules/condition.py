@@ -6,6 +6,7 @@ gap after which the sensor counts as lost.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -15,6 +16,7 @@ from backend.collateral.rules.series import Series
 from backend.collateral.types import Latch, Limits, LotMemory, OverRun, Sample, SensorKey
 from schemas.quantities import Quantity
 
+COMMODITIES_MAX: Final = 1_024  # Kept at hand; more are worked out again.
 WET: Final = 0.5  # 1 wet, 0 dry.
 
 
@@ -35,7 +37,8 @@ class Harm:
     last_us: int
 
 
-def ranges_of(limits: Limits) -> dict[Quantity, Range]:
+@lru_cache(maxsize=COMMODITIES_MAX)
+def ranges_of(limits: Limits) -> Mapping[Quantity, Range]:
     """Return what a commodity limits; a shock needs no time to do harm."""
     dwell_us = limits.temperature_dwell_s * 1_000_000
     ranges = {Quantity.WATER: Range(least=-inf, most=WET, dwell_us=dwell_us)}

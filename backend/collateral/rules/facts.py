@@ -166,6 +166,9 @@ def _last(state: SensorState | None, quantity: Quantity) -> list[Evidence]:
 
 def tamper_facts(binding: Binding, state: SensorState | None, now_us: int) -> list[Fact]:
     """Return what was done to a door or camera."""
+    done = tampers(binding, state)
+    if not done:
+        return []
     return [
         Fact(
             key=f"tamper:{binding.gateway}/{binding.sensor}:{what}",
@@ -174,7 +177,7 @@ def tamper_facts(binding: Binding, state: SensorState | None, now_us: int) -> li
             text=f"{binding.gateway}/{binding.sensor} ({binding.purpose.value}): {what}",
             evidence=(_reading(binding.key, None, sample, what),),
         )
-        for what, sample in sorted(tampers(binding, state).items())
+        for what, sample in sorted(done.items())
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from backend.collateral.rules.series import GOOD, UNSTABLE, Series, SeriesBook
+from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook
 from backend.collateral.types import CONTACT_OPEN, Health, Sample, SensorKey, SensorState
 from backend.ids import GatewayId
 from backend.telemetry.types import EventRow, Int64s, ReadingBatch
@@ -56,12 +56,12 @@ def fold_sensors(
     for row in batch.envelopes:
         arrivals[row.gateway] = row.received_unix_us
     listening: dict[SensorKey, Listening] = {}
+    _fold_scalars(after, book)
     for key, quantity in book.series():
-        series = book.get(key, quantity)
-        assert series is not None
         if quantity is Quantity.INVENTORY:
-            listening[key], after[key] = _listen(after[key], series.good())
-        after[key] = _fold_scalars(after[key], quantity, series)
+            rounds = book.get(key, quantity)
+            assert rounds is not None, "the book says it has them"
+            listening[key], after[key] = _listen(after[key], rounds.good())
     for key, last_at_us, made_us in _sighted(batch):
         after[key] = _heard(after[key], last_at_us, made_us)
     _fold_events(after, batch)
@@ -83,22 +83,35 @@ def _newest(at_us: Int64s, made_us: Int64s) -> tuple[int, int]:
     return int(at_us[made_us == made].max()), int(made)
 
 
-def _fold_scalars(state: SensorState, quantity: Quantity, series: Series) -> SensorState:
-    """Return the state after readings of one quantity: bad ones are no sign of life."""
-    usable = np.flatnonzero(series.quality <= UNSTABLE)
-    if len(usable) == 0:
-        return state
-    good = np.flatnonzero(series.quality == GOOD)
-    values, opened = state.values, state.opened
-    if len(good):
-        values = {**values, quantity: series.sample(int(good[-1]))}
-    if quantity is Quantity.CONTACT:
-        open_now = good[series.value[good] > CONTACT_OPEN]
-        opened = series.sample(int(open_now[-1])) if len(open_now) else opened
-    at_us, made_us = _newest(series.at_us[usable], series.made_us[usable])
-    if state.fresh_us is not None and state.last_at_us is not None:
-        made_us, at_us = max((state.fresh_us, state.last_at_us), (made_us, at_us))
-    return replace(state, last_at_us=at_us, fresh_us=made_us, values=values, opened=opened)
+def _fold_scalars(states: dict[SensorKey, SensorState], book: SeriesBook) -> None:
+    """Take over the newest readings of each channel: bad ones are no sign of life."""
+    found: dict[SensorKey, list[tuple[Quantity, Newest]]] = {}
+    for (key, quantity), newest in book.newest().items():
+        found.setdefault(key, []).append((quantity, newest))
+    for key, channels in found.items():
+        state = states[key]
+        signs = [(newest.made_us, newest.at_us) for _, newest in channels]
+        if state.fresh_us is not None and state.last_at_us is not None:
+            signs.append((state.fresh_us, state.last_at_us))
+        made_us, at_us = max(signs)
+        good = {quantity: n.good for quantity, n in channels if n.good is not None}
+        opened = state.opened
+        if Quantity.CONTACT in good:
+            opened = _last_open(book.get(key, Quantity.CONTACT)) or opened
+        states[key] = replace(
+            state,
+            last_at_us=at_us,
+            fresh_us=made_us,
+            values={**state.values, **good},
+            opened=opened,
+        )
+
+
+def _last_open(contacts: Series | None) -> Sample | None:
+    if contacts is None:
+        return None
+    opened = np.flatnonzero((contacts.quality == GOOD) & (contacts.value > CONTACT_OPEN))
+    return contacts.sample(int(opened[-1])) if len(opened) else None
 
 
 def _listen(state: SensorState, rounds: Series) -> tuple[Listening, SensorState]:

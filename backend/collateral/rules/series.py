@@ -16,6 +16,7 @@ GOOD: Final = QUALITY_CODES[Quality.GOOD]
 UNSTABLE: Final = QUALITY_CODES[Quality.UNSTABLE]
 # Offsets in an envelope have 32 bits: above them, its place in the batch.
 _PLACE_SHIFT: Final = 33
+_NEVER: Final = -(2**62)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,15 @@ class Series:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest usable reading of one channel, and its last good one (None: none is)."""
+
+    at_us: int
+    made_us: int
+    good: Sample | None
+
+
 class SeriesBook:
     """The series of a batch, by sensor and quantity; cut when asked for."""
 
@@ -74,6 +84,7 @@ class SeriesBook:
             assert ref.quantity is not None, "the codec refuses scalars of nothing"
             self._rows[(ref.gateway, ref.sensor), ref.quantity] = slice(begin, end)
         at_us, envelope = columns.at_us[order], columns.envelope[order]
+        self._begins = begins
         self._all = Series(
             place=place_of(envelope, at_us, base_us(batch)),
             at_us=at_us,
@@ -86,6 +97,27 @@ class SeriesBook:
     def series(self) -> Collection[tuple[SensorKey, Quantity]]:
         """Return what there are series of."""
         return self._rows
+
+    def newest(self) -> dict[tuple[SensorKey, Quantity], Newest]:
+        """Return the newest readings of every channel that has a usable one: no loop over them."""
+        if not self._rows:
+            return {}
+        every, begins = self._all, self._begins
+        usable = every.quality <= UNSTABLE
+        made_us = np.where(usable, every.made_us, _NEVER)
+        latest_us = np.maximum.reduceat(made_us, begins)
+        counts = np.diff(np.append(begins, len(every)))
+        at_us = np.where(made_us == np.repeat(latest_us, counts), every.at_us, _NEVER)
+        at_us = np.maximum.reduceat(at_us, begins)
+        rows = np.where(every.quality == GOOD, np.arange(len(every)), -1)
+        good = np.maximum.reduceat(rows, begins)
+        return {
+            key: Newest(at_us=at, made_us=made, good=None if row < 0 else every.sample(row))
+            for key, at, made, row in zip(
+                self._rows, at_us.tolist(), latest_us.tolist(), good.tolist(), strict=True
+            )
+            if made != _NEVER
+        }
 
     def get(self, sensor: SensorKey, quantity: Quantity) -> Series | None:
         """Return a sensor's readings of one quantity, None when there are none; views only."""
