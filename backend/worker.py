@@ -168,6 +168,7 @@ class Worker:
         self._link = Link(mqtt_url, self._intake, clock)
         self._writer = Writer(db, clock)
         self._examined: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
+        self._held: frozenset[int] = frozenset()
         self._idle = asyncio.Event()
         self._idle.set()
         self._examiner = ThreadPoolExecutor(1, "examine")
@@ -224,9 +225,12 @@ class Worker:
             heads = await self._in_writer(self._writer.lease)
         except UnavailableError as error:
             log.warning("database_away", detail=error.message)
-            self._link.forget()
             heads = []
-        self._link.lease(self._writer.partitions)
+        held = frozenset(self._writer.partitions)
+        if not self._held <= held:
+            self._link.forget()  # Another worker's now: an old receipt must not replace its own.
+        self._held = held
+        self._link.lease(held)
         self._say({head.gateway: head for head in heads})
 
     async def _commit(self, items: list[Item]) -> None:
