@@ -30,7 +30,7 @@ from deploy.stack import ROOT, child_env
 from schemas.keys import key_id_of
 from tests.bench.load_gateways import LoadPlan, LoadReport
 from tests.bench.load_stream import LoadStream
-from tests.builders import build_plant, insert
+from tests.plant import build_plant, insert
 
 LOAD_S_MAX = 600.0
 TEMPLATE = "bench_template"

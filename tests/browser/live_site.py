@@ -13,9 +13,10 @@ from backend.ingest.service import Book, examine_all
 from backend.ingest.types import Accepted
 from backend.worker import write_batch
 from schemas.quantities import Quantity
-from tests.builders import ITEM_MASS_G, TARE_MASS_G, FixedClock, Plant, PlantItem, build_plant
+from tests.builders import FixedClock
 from tests.gateway_double import GatewayDouble, Sealed, Tag, Value
 from tests.integration.backend.web.sessions import give_password
+from tests.plant import ITEM_MASS_G, TARE_MASS_G, Plant, PlantItem, build_plant
 
 READERS: Final = {"copper": "rfid-a", "fish": "rfid-c"}
 

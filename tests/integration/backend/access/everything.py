@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from backend.db import Conn
 from backend.parties.types import Role
-from tests.builders import NOW, Plant, build_plant, insert
+from tests.builders import NOW
+from tests.plant import Plant, build_plant, insert
 
 # Of each table and view: which rows are of one plant. A new table must be added here, or the
 # tests fail; PUBLIC ones are the same for whoever is logged in.
@@ -247,7 +248,11 @@ def _add_money_rows(conn: Conn, plant: Plant) -> UUID:
             lendable_minor=1,
             complete=True,
         )
-    facility_id, borrower = plant.facility_id, plant.actors[Role.BORROWER].account_id
+    return _add_facility_rows(conn, plant.facility_id, plant.actors[Role.BORROWER].account_id)
+
+
+def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:
+    """Return the id of the drawdown."""
     insert(
         conn,
         "facility_lock",

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from backend.db import Conn, Database
 from backend.ids import PartyId
 from backend.parties.types import Actor, Role
-from tests.builders import insert, make_actor
+from tests.builders import make_actor
 from tests.integration.backend.access.everything import (
     READINGS,
     ROWS_OF,
@@ -19,6 +19,7 @@ from tests.integration.backend.access.everything import (
     Everything,
     build_everything,
 )
+from tests.plant import insert
 
 TRADE: Final = (Role.LENDER, Role.BORROWER, Role.LOGISTICS)
 ALL: Final = frozenset(Role)

@@ -7,7 +7,8 @@ import pytest
 
 from backend.db import Database
 from backend.parties.types import Role
-from tests.builders import Plant, bearer, build_plant, token_for
+from tests.builders import bearer, token_for
+from tests.plant import Plant, build_plant
 
 pytestmark = pytest.mark.integration
 

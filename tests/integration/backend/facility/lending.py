@@ -11,7 +11,8 @@ from backend.facility.types import Drawdown, LockReason, Repayment, Standing
 from backend.ids import DrawdownId, FacilityId, RepaymentId
 from backend.money import Minor
 from backend.parties.types import Role
-from tests.builders import NOW, Plant, build_plant, insert, set_lot_state
+from tests.builders import NOW
+from tests.plant import Plant, build_plant, insert, set_lot_state
 
 VALUE_MINOR = 3_300_000  # Three tonnes at 8,000 and three at 3,000 euros.
 BASE_MINOR = 1_650_000  # Half of it: nobody knows yet how much the prices move.

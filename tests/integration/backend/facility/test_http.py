@@ -8,13 +8,14 @@ import pytest
 from backend.db import Database
 from backend.facility.service import relock
 from backend.parties.types import Role
-from tests.builders import NOW, Plant, bearer, set_lot_state, token_for
+from tests.builders import NOW, bearer, token_for
 from tests.integration.backend.facility.lending import (
     BASE_MINOR,
     VALUE_MINOR,
     build_loan,
     steal,
 )
+from tests.plant import Plant, set_lot_state
 
 pytestmark = pytest.mark.integration
 

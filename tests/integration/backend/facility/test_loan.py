@@ -13,7 +13,7 @@ from backend.facility.types import DrawdownState, LockReason, Refuse
 from backend.money import Minor
 from backend.parties.types import Role
 from backend.valuation.store import load_valuation
-from tests.builders import NOW, set_lot_state
+from tests.builders import NOW
 from tests.integration.backend.facility.lending import (
     BASE_MINOR,
     VALUE_MINOR,
@@ -33,6 +33,7 @@ from tests.integration.backend.facility.lending import (
     standing,
     steal,
 )
+from tests.plant import set_lot_state
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ from backend.facility.service.standings import assess_one
 from backend.facility.types import DrawdownState, LineState, LockReason
 from backend.ids import FacilityId
 from backend.parties.types import Role
-from tests.builders import NOW, insert
+from tests.builders import NOW
 from tests.integration.backend.facility.lending import (
     add_price,
     authorise,
@@ -28,6 +28,7 @@ from tests.integration.backend.facility.lending import (
     standing,
     steal,
 )
+from tests.plant import insert
 
 pytestmark = pytest.mark.integration
 

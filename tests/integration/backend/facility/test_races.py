@@ -18,7 +18,6 @@ import pytest
 from backend.db import Conn, Database
 from backend.errors import UnavailableError
 from backend.facility.types import Drawdown, DrawdownState
-from tests.builders import Plant
 from tests.integration.backend.facility.lending import (
     BASE_MINOR,
     add_price,
@@ -34,6 +33,7 @@ from tests.integration.backend.facility.lending import (
     standing,
     steal,
 )
+from tests.plant import Plant
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from backend.db import Database
-from tests.builders import PASSWORD, build_plant
+from tests.builders import PASSWORD
+from tests.plant import build_plant
 
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,8 @@ from psycopg.pq import Trace
 from backend.db import ATTEMPTS_MAX, Database
 from backend.errors import ForbiddenError, InvalidError, RefusedError, UnavailableError
 from backend.parties.types import Role
-from tests.builders import insert, make_actor
+from tests.builders import make_actor
+from tests.plant import insert
 
 
 def test_a_transaction_acts_for_one_party_and_is_forgotten(db: Database) -> None:

@@ -14,7 +14,8 @@ from backend.keys import BackendKey
 from backend.parties.types import Role
 from backend.plant.broker_credentials import broker_password
 from schemas.topics import partition_of
-from tests.builders import FixedClock, add_actor, bearer, build_plant, token_for
+from tests.builders import FixedClock, add_actor, bearer, token_for
+from tests.plant import build_plant
 
 GATEWAY = "gw-new"
 

@@ -6,7 +6,8 @@ from psycopg.types.json import Jsonb
 
 from backend.db import Database
 from backend.parties.types import Role
-from tests.builders import NOW, add_actor, bearer, build_plant, insert, token_for
+from tests.builders import NOW, add_actor, bearer, token_for
+from tests.plant import build_plant, insert
 
 SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10]]
 SITE = {"name": "harbour", "origin_lat_deg": 51.95, "origin_lon_deg": 4.05}

@@ -19,8 +19,8 @@ from backend.db import Database
 from backend.facility.types import LockReason
 from backend.parties.types import Role
 from backend.timekeeper import LEASE, Timekeeper
-from tests.builders import Plant, build_plant, insert, set_lot_state
 from tests.integration.backend.facility.lending import add_price, open_reasons
+from tests.plant import Plant, build_plant, insert, set_lot_state
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(60)]
 

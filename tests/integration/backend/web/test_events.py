@@ -8,8 +8,9 @@ import pytest
 
 from backend.db import Database
 from backend.parties.types import Role
-from tests.builders import NOW, Plant, build_plant, insert
+from tests.builders import NOW
 from tests.integration.backend.web.sessions import console_client, give_password
+from tests.plant import Plant, build_plant, insert
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 
 from backend.db import Database
 from backend.parties.types import Role
-from tests.builders import PASSWORD, add_actor, set_lot_state
+from tests.builders import PASSWORD, add_actor
 from tests.integration.backend.access.everything import Everything, build_everything
 from tests.integration.backend.web.sessions import console_client, csrf_token, give_password
+from tests.plant import set_lot_state
 
 HTML: Final = {"Accept": "text/html"}
 LISTS: Final = (
