@@ -124,17 +124,7 @@ def build_plant(conn: Conn, name: str = "a", now: datetime = NOW) -> Plant:
         )
         insert(conn, "lot_state", lot_id=lots[lot])
         items[lot] = [_insert_item(conn, lots[lot], name, lot, n) for n in range(ITEMS_PER_LOT)]
-    for sensor, purpose, zone, lot in BINDINGS:
-        insert(
-            conn,
-            "sensor_binding",
-            gateway_id=gateway_id,
-            sensor=sensor,
-            purpose=purpose,
-            zone_id=zones[zone],
-            lot_id=None if lot is None else lots[lot],
-            tolerance_mass_g=5_000,
-        )
+    _insert_bindings(conn, gateway_id, zones, lots)
     facility_id, pledge_id = _insert_loan(conn, actors, lots, name, now)
     return Plant(
         name=name,
@@ -185,6 +175,22 @@ def insert(conn: Conn, table: str, **values: Any) -> Any:  # noqa: ANN401 - the 
     row = conn.execute(statement, values).fetchone()
     assert row is not None
     return row[0]
+
+
+def _insert_bindings(
+    conn: Conn, gateway_id: GatewayId, zones: dict[str, ZoneId], lots: dict[str, LotId]
+) -> None:
+    for sensor, purpose, zone, lot in BINDINGS:
+        insert(
+            conn,
+            "sensor_binding",
+            gateway_id=gateway_id,
+            sensor=sensor,
+            purpose=purpose,
+            zone_id=zones[zone],
+            lot_id=None if lot is None else lots[lot],
+            tolerance_mass_g=5_000,
+        )
 
 
 def _insert_actor(conn: Conn, role: Role, name: str) -> Actor:
