@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import jinja2
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -18,8 +18,10 @@ from backend.errors import PledgewatchError, UnauthenticatedError
 from backend.web import format as fmt
 from backend.web.navigation import links_of
 from backend.web.static_files import load_files
+from backend.web.types import PAGE_ROWS, Pager
 
 FILES: Final = load_files()
+PAGES_MAX: Final = 10_000  # Beyond, an offset is a denial of service.
 Context = Mapping[str, object]
 _ANSWERED: Final = (PledgewatchError, RequestValidationError, ValidationError, HTTPException)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -60,6 +62,7 @@ def _environment() -> jinja2.Environment:
     }
     names: dict[str, Any] = environment.globals
     names |= {"chip": fmt.chip, "when": fmt.when, "NOTHING": fmt.NOTHING, "static": static_url}
+    names["PAGE_ROWS"] = PAGE_ROWS
     return environment
 
 
@@ -87,6 +90,17 @@ class ConsoleRoute(APIRoute):
 def new_router() -> APIRouter:
     """Return a router for pages: outside the API's description."""
     return APIRouter(route_class=ConsoleRoute, include_in_schema=False)
+
+
+def pager(
+    page: Annotated[int, Query(ge=1, le=PAGES_MAX)] = 1,
+    q: Annotated[str, Query(max_length=80)] = "",
+) -> Pager:
+    """Return which page of a list is asked for."""
+    return Pager(page=page, search=q.strip())
+
+
+AskedPage = Annotated[Pager, Depends(pager)]
 
 
 def is_htmx(request: Request) -> bool:

@@ -11,7 +11,7 @@ MARGIN_M: Final = 2.0
 HEAD_M: Final = 4.5  # Of each zone, for its name.
 STEP_M: Final = 3.6  # Between items, at most.
 DOT_M: Final = 1.0
-ITEMS_DRAWN_MAX: Final = 2_000  # Beyond, a plan is a blot: the lots' list tells more.
+ITEMS_DRAWN_MAX: Final = 500  # Beyond, a plan is a blot: the lots' list tells more.
 GRID_MAX: Final = 80  # Places along an edge that are looked at.
 
 Point = tuple[float, float]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from backend.facility.rules.money import decide_position
@@ -11,6 +12,33 @@ from backend.facility.types import Facility, Position
 from backend.money import Minor
 
 Json = Mapping[str, object]
+PAGE_ROWS: Final = 50  # A screen or three; what is refreshed by itself must be quick to make.
+ROWS_MAX: Final = 1_000  # Of what is not cut into pages: parts of one facility, lot or site.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which rows of a list to show, and what their names must hold."""
+
+    rows: int = ROWS_MAX
+    offset: int = 0
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """Where a page stands in its list."""
+
+    page: int
+    search: str
+
+    @property
+    def window(self) -> Window:
+        """The page's rows and one more, which tells whether there is a next page."""
+        return Window(rows=PAGE_ROWS + 1, offset=(self.page - 1) * PAGE_ROWS, search=self.search)
+
+
+EVERYTHING: Final = Window()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from backend.alerts import http as alerts_http
 from backend.alerts.types import Resolution
 from backend.deps import CurrentPrincipal, Db, Now
 from backend.errors import NotFoundError
-from backend.web.console import done, new_router, render
+from backend.web.console import AskedPage, done, new_router, render
 from backend.web.store import lots as store
+from backend.web.types import PAGE_ROWS
 
 router = new_router()
 
@@ -36,13 +37,24 @@ class ResolutionFields(BaseModel):
 
 @router.get("/alerts")
 def list_alerts(
-    request: Request, db: Db, who: CurrentPrincipal, state: Filter = Filter.UNRESOLVED
+    request: Request,
+    db: Db,
+    who: CurrentPrincipal,
+    pager: AskedPage,
+    state: Filter = Filter.UNRESOLVED,
 ) -> Response:
     """Show alerts, the worst first."""
     with db.acting(who.actor) as conn:
-        alerts = store.list_alerts(conn, state.value)
+        alerts = store.list_alerts(conn, state.value, window=pager.window)
     return render(
-        request, who, "alerts.html", alerts=alerts, state=state.value, filters=list(Filter)
+        request,
+        who,
+        "alerts.html",
+        alerts=alerts[:PAGE_ROWS],
+        state=state.value,
+        filters=list(Filter),
+        pager=pager,
+        more=len(alerts) > PAGE_ROWS,
     )
 
 

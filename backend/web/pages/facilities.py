@@ -18,11 +18,11 @@ from backend.facility.errors import DrawdownRefusedError
 from backend.facility.http.views import DrawdownBody, LockBody, RepaymentBody
 from backend.money import minor_digits
 from backend.web.charts import Gauge, coverage_gauge
-from backend.web.console import done, new_router, render
+from backend.web.console import AskedPage, done, new_router, render
 from backend.web.format import parse_amount, reason_text
 from backend.web.store import facilities as store
 from backend.web.store import lots
-from backend.web.types import FacilityCard
+from backend.web.types import PAGE_ROWS, FacilityCard
 
 router = new_router()
 HISTORY_POINTS: Final = 240  # More than a phone has pixels for, fewer than a screen minds.
@@ -39,11 +39,22 @@ MoneyForm = Annotated[MoneyFields, Form()]
 
 
 @router.get("/facilities")
-def list_facilities(request: Request, db: Db, who: CurrentPrincipal) -> Response:
+def list_facilities(request: Request, db: Db, who: CurrentPrincipal, pager: AskedPage) -> Response:
     """Show every facility of the actor with its money, coverage and locks."""
     with db.acting(who.actor) as conn:
-        cards = store.list_cards(conn)
-    return render(request, who, "facilities.html", cards=cards, gauges=_gauges(cards))
+        cards = store.list_cards(conn, window=pager.window)
+        count, locked = store.count_facilities(conn)
+    return render(
+        request,
+        who,
+        "facilities.html",
+        cards=cards[:PAGE_ROWS],
+        gauges=_gauges(cards),
+        count=count,
+        locked=locked,
+        pager=pager,
+        more=len(cards) > PAGE_ROWS,
+    )
 
 
 @router.get("/facilities/{facility_id}")

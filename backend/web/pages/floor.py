@@ -1,6 +1,6 @@
 """The floor plan of a site: its zones, and every item where it was last seen."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -12,8 +12,10 @@ from backend.web.console import new_router, render
 from backend.web.floor_plan import draw
 from backend.web.store import lots
 from backend.web.store import plant as store
+from backend.web.types import PAGE_ROWS, Window
 
 router = new_router()
+SHOWN: Final = Window(rows=PAGE_ROWS)  # Those with alerts come first.
 
 
 @router.get("/floor")
@@ -27,7 +29,7 @@ def show_floor(
         key = None if chosen is None else SiteId(chosen.id)
         zones = () if key is None else store.list_zones(conn, key)
         items = () if key is None else lots.list_items(conn, site_id=key)
-        shown = () if key is None else [row for row in lots.list_lots(conn) if row.site_id == key]
+        shown = () if key is None else lots.list_lots(conn, site_id=key, window=SHOWN)
     return render(
         request,
         who,

@@ -10,9 +10,9 @@ from fastapi import Request, Response
 from backend.deps import CurrentPrincipal, Db, Now
 from backend.errors import NotFoundError
 from backend.web.charts import Spark, sparkline
-from backend.web.console import new_router, render
+from backend.web.console import AskedPage, new_router, render
 from backend.web.store import lots as store
-from backend.web.types import ChannelPoint, WatchRow
+from backend.web.types import PAGE_ROWS, ChannelPoint, WatchRow
 
 router = new_router()
 SPARK_SPAN: Final = timedelta(minutes=15)
@@ -22,11 +22,12 @@ DRAWN: Final = frozenset({"mass", "temperature", "humidity", "shock", "tilt", "i
 
 
 @router.get("/lots")
-def list_lots(request: Request, db: Db, who: CurrentPrincipal) -> Response:
+def list_lots(request: Request, db: Db, who: CurrentPrincipal, pager: AskedPage) -> Response:
     """Show every lot of the actor with its four-part state."""
     with db.acting(who.actor) as conn:
-        lots = store.list_lots(conn)
-    return render(request, who, "lots.html", lots=lots)
+        lots = store.list_lots(conn, window=pager.window)
+    more = len(lots) > PAGE_ROWS
+    return render(request, who, "lots.html", lots=lots[:PAGE_ROWS], pager=pager, more=more)
 
 
 @router.get("/lots/{lot_id}")

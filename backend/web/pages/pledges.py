@@ -8,19 +8,20 @@ from fastapi import Form, Request, Response
 from backend.collateral.http import pledges as collateral
 from backend.deps import AsBorrower, AsLender, CurrentPrincipal, Db, Now
 from backend.parties.types import Role
-from backend.web.console import done, new_router, render
+from backend.web.console import AskedPage, done, new_router, render
 from backend.web.store import facilities as store
 from backend.web.store import lots
+from backend.web.types import PAGE_ROWS
 
 router = new_router()
 
 
 @router.get("/pledges")
-def list_pledges(request: Request, db: Db, who: CurrentPrincipal) -> Response:
+def list_pledges(request: Request, db: Db, who: CurrentPrincipal, pager: AskedPage) -> Response:
     """Show pledges, proposals first, with the form to propose or to take one."""
     role = who.actor.role
     with db.acting(who.actor) as conn:
-        pledges = store.list_pledges(conn)
+        pledges = store.list_pledges(conn, window=pager.window)
         facilities = store.list_open_facilities(conn) if role is Role.LENDER else ()
         free = (
             [lot for lot in lots.list_lots(conn) if lot.facility_id is None]
@@ -33,7 +34,9 @@ def list_pledges(request: Request, db: Db, who: CurrentPrincipal) -> Response:
         request,
         who,
         "pledges.html",
-        pledges=pledges,
+        pledges=pledges[:PAGE_ROWS],
+        pager=pager,
+        more=len(pledges) > PAGE_ROWS,
         facilities=facilities,
         free=free,
         lenders=[lender for lender in lenders if lender.id != own],

@@ -1,6 +1,7 @@
 """Facilities, their money, locks and pledges, as pages show them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +13,8 @@ from backend.facility.types import Facility, Lines, LineStanding, LineState
 from backend.ids import FacilityId, PartyId
 from backend.money import Minor
 from backend.web.types import (
+    EVERYTHING,
+    ROWS_MAX,
     DrawdownRow,
     EventRow,
     FacilityCard,
@@ -22,9 +25,9 @@ from backend.web.types import (
     PledgeRow,
     RepaymentRow,
     ValuationRow,
+    Window,
 )
 
-ROWS_MAX: Final = 1_000  # A page with more is no page; search comes with the first who needs it.
 HISTORY_ROWS_MAX: Final = 50
 
 _CARDS: Final = """
@@ -47,8 +50,11 @@ LEFT JOIN (SELECT p.facility_id, count(DISTINCT pl.lot_id) AS lots, count(a.id) 
            FROM pledge p JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active
            LEFT JOIN alert a ON a.lot_id = pl.lot_id AND a.state <> 'resolved'
            WHERE p.state = 'active' GROUP BY p.facility_id) l ON l.facility_id = f.id
-WHERE %(id)s::uuid IS NULL OR f.id = %(id)s
-ORDER BY f.name, f.id LIMIT %(rows)s
+WHERE (%(id)s::uuid IS NULL OR f.id = %(id)s)
+  AND position(lower(%(search)s) IN lower(f.name || ' ' || lp.name || ' ' || bp.name)) > 0
+ORDER BY EXISTS (SELECT 1 FROM facility_lock k WHERE k.facility_id = f.id
+                 AND k.lifted_at IS NULL) DESC, f.name, f.id
+LIMIT %(rows)s OFFSET %(offset)s
 """
 _LOCKS: Final = """
 SELECT facility_id, reason, detail, opened_at, opened_by, lifted_at, lifted_by
@@ -67,19 +73,31 @@ LEFT JOIN pledge_lot pl ON pl.pledge_id = p.id
 LEFT JOIN lot l ON l.id = pl.lot_id
 WHERE %(facility)s::uuid IS NULL OR p.facility_id = %(facility)s
 GROUP BY p.id, lp.name, pp.name, f.name
-ORDER BY p.state = 'proposed' DESC, p.created_at DESC LIMIT %(rows)s
+ORDER BY p.state = 'proposed' DESC, p.created_at DESC, p.id LIMIT %(rows)s OFFSET %(offset)s
 """
 
 
-def list_cards(conn: Conn, facility_id: UUID | None = None) -> Sequence[FacilityCard]:
-    """Return the facilities that the actor may see, or that one of them."""
+def list_cards(
+    conn: Conn, facility_id: UUID | None = None, window: Window = EVERYTHING
+) -> Sequence[FacilityCard]:
+    """Return the facilities that the actor may see, or that one; locked ones first."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_CARDS, {"id": facility_id, "rows": ROWS_MAX}).fetchall()
+        rows = cursor.execute(_CARDS, {"id": facility_id, **asdict(window)}).fetchall()
     locks: dict[UUID, list[LockRow]] = {}
     with conn.cursor(row_factory=class_row(LockRow)) as cursor:
         for lock in cursor.execute(_LOCKS, [[row["id"] for row in rows]]):
             locks.setdefault(lock.facility_id, []).append(lock)
     return [_card(row, locks.get(row["id"], [])) for row in rows]
+
+
+def count_facilities(conn: Conn) -> tuple[int, int]:
+    """Return how many facilities the actor may see, and how many of them are locked."""
+    row = conn.execute(
+        "SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT 1 FROM facility_lock k"
+        " WHERE k.facility_id = f.id AND k.lifted_at IS NULL)) FROM facility f"
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def list_lines(conn: Conn, valuation_id: UUID) -> Sequence[LotLineRow]:
@@ -160,10 +178,13 @@ def list_history(
         return cursor.execute(query, values).fetchall()
 
 
-def list_pledges(conn: Conn, facility_id: UUID | None = None) -> Sequence[PledgeRow]:
+def list_pledges(
+    conn: Conn, facility_id: UUID | None = None, window: Window = EVERYTHING
+) -> Sequence[PledgeRow]:
     """Return the pledges that the actor may see, proposals first."""
+    values = {"facility": facility_id, "rows": window.rows, "offset": window.offset}
     with conn.cursor(row_factory=class_row(PledgeRow)) as cursor:
-        return cursor.execute(_PLEDGES, {"facility": facility_id, "rows": ROWS_MAX}).fetchall()
+        return cursor.execute(_PLEDGES, values).fetchall()
 
 
 def list_lenders(conn: Conn) -> Sequence[Named]:

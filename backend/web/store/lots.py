@@ -1,6 +1,7 @@
 """Lots, items, what watches them, and their alerts, as pages show them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -9,6 +10,8 @@ from psycopg.rows import class_row
 
 from backend.db import Conn
 from backend.web.types import (
+    EVERYTHING,
+    ROWS_MAX,
     AlertEventRow,
     AlertRow,
     ChannelPoint,
@@ -18,10 +21,10 @@ from backend.web.types import (
     LockRow,
     LotRow,
     WatchRow,
+    Window,
 )
 
-ROWS_MAX: Final = 1_000
-ITEMS_MAX: Final = 5_000  # A floor plan with more dots shows none.
+ITEMS_MAX: Final = 2_000  # Of one lot, or of one site that is drawn.
 HISTORY_ROWS_MAX: Final = 50
 EVIDENCE_ROWS_MAX: Final = 200
 
@@ -46,7 +49,9 @@ LEFT JOIN pledge p ON p.id = pl.pledge_id
 LEFT JOIN facility f ON f.id = p.facility_id
 WHERE (%(id)s::uuid IS NULL OR l.id = %(id)s)
   AND (%(facility)s::uuid IS NULL OR f.id = %(facility)s)
-ORDER BY s.name, l.name, l.id LIMIT %(rows)s
+  AND (%(site)s::uuid IS NULL OR l.site_id = %(site)s)
+  AND position(lower(%(search)s) IN lower(l.name || ' ' || c.name || ' ' || s.name)) > 0
+ORDER BY a.alerts IS NULL, s.name, l.name, l.id LIMIT %(rows)s OFFSET %(offset)s
 """
 _ITEMS: Final = """
 SELECT i.id, i.lot_id, l.name AS lot, i.name, encode(i.epc, 'hex') AS epc, i.net_mass_g,
@@ -59,7 +64,7 @@ LEFT JOIN item_state t ON t.item_id = i.id
 LEFT JOIN zone z ON z.id = t.zone_id
 WHERE (%(lot)s::uuid IS NULL OR i.lot_id = %(lot)s)
   AND (%(site)s::uuid IS NULL OR l.site_id = %(site)s)
-ORDER BY l.name, i.name, i.id LIMIT %(rows)s
+ORDER BY coalesce(t.custody, 'unseen') = 'in_zone', l.name, i.name, i.id LIMIT %(rows)s
 """
 _WATCHES: Final = """
 SELECT b.gateway_id, b.sensor, min(b.purpose) AS purpose, min(b.max_gap_s) AS max_gap_s,
@@ -91,7 +96,7 @@ WHERE (%(id)s::uuid IS NULL OR a.id = %(id)s)
   AND (%(state)s::text = 'all' OR a.state = %(state)s
     OR (%(state)s = 'unresolved' AND a.state <> 'resolved'))
 ORDER BY a.state = 'resolved', array_position(ARRAY['critical','warning','info'], a.severity),
-  a.opened_at DESC LIMIT %(rows)s
+  a.opened_at DESC, a.id LIMIT %(rows)s OFFSET %(offset)s
 """
 _POINTS: Final = """
 SELECT channel_id,
@@ -111,10 +116,15 @@ ORDER BY k.opened_at, k.reason
 
 
 def list_lots(
-    conn: Conn, lot_id: UUID | None = None, facility_id: UUID | None = None
+    conn: Conn,
+    lot_id: UUID | None = None,
+    *,
+    facility_id: UUID | None = None,
+    site_id: UUID | None = None,
+    window: Window = EVERYTHING,
 ) -> Sequence[LotRow]:
-    """Return the lots that the actor may see, or that one, or those of one facility."""
-    values = {"id": lot_id, "facility": facility_id, "rows": ROWS_MAX}
+    """Return lots that the actor may see, those with alerts first: one, a facility's, a site's."""
+    values = {"id": lot_id, "facility": facility_id, "site": site_id, **asdict(window)}
     with conn.cursor(row_factory=class_row(LotRow)) as cursor:
         return cursor.execute(_LOTS, values).fetchall()
 
@@ -161,6 +171,7 @@ def list_alerts(
     alert_id: UUID | None = None,
     lot_id: UUID | None = None,
     facility_id: UUID | None = None,
+    window: Window = EVERYTHING,
 ) -> Sequence[AlertRow]:
     """Return alerts, unresolved and worst first; ``state`` may be 'all' or 'unresolved' too."""
     values = {
@@ -168,7 +179,8 @@ def list_alerts(
         "id": alert_id,
         "lot": lot_id,
         "facility": facility_id,
-        "rows": ROWS_MAX,
+        "rows": window.rows,
+        "offset": window.offset,
     }
     with conn.cursor(row_factory=class_row(AlertRow)) as cursor:
         return cursor.execute(_ALERTS, values).fetchall()
