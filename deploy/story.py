@@ -9,6 +9,8 @@ journalled is stored, once.
 import json
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from typing import Any
 from uuid import uuid4
 
@@ -20,11 +22,13 @@ from deploy.errors import DeployError
 from deploy.lock_watch import LockWatch
 from deploy.processes import Supervisor
 from deploy.stack import Stack, StackOptions
-from deploy.story_incidents import CASES, Played, Stage, StoryError
+from deploy.story_incidents import CASES, Case, Played, Stage, StoryError
 
 COVERAGE_AIM_BPS = 15_150  # Just above the warning line; a fall of 15 % crosses the call line.
 REPAID_MINOR = 10_000
-RECOVER_S_MAX = 120.0  # Coverage stays above the line for some prices, which come every 15 s.
+RECOVER_S_MAX = (
+    120.0  # Coverage stays above the line for some prices, which come every few seconds.
+)
 
 
 def run_story(options: StackOptions, incidents: int) -> int:
@@ -61,7 +65,7 @@ def _play(
         control_url=stack.control_url,
         lender=lender,
         borrower=borrower,
-        facilities=stack.seeded.facilities,
+        seeded=stack.seeded,
         watch=watch,
     )
     try:
@@ -70,10 +74,7 @@ def _play(
             stage.wait_unlocked(name)
         _draw(console, stage)
         refused = _steal(console, stage)
-        played = [
-            _tell(console, number, stage.play(CASES[number % len(CASES)]))
-            for number in range(incidents)
-        ]
+        played = _play_incidents(console, stage, incidents)
         refused += _price_fall(console, stage)
     finally:
         stage.close()
@@ -90,6 +91,22 @@ def _play(
         "readings_stored": stored,
         "refused_drawdowns": refused + [reason for one in played for reason in one.refused],
     }
+
+
+def _play_incidents(console: Console, stage: Stage, incidents: int) -> list[Played]:
+    """Play the incidents of each facility one after the other, the facilities side by side."""
+    by_facility = [
+        [case for case in CASES if case.facility == facility] for facility in stage.facilities
+    ]
+    share, rest = divmod(incidents, len(by_facility))
+
+    def play(cases: list[Case], count: int) -> list[Played]:
+        return [_tell(console, stage.play(case)) for case in islice(cycle(cases), count)]
+
+    counts = [share + (number < rest) for number in range(len(by_facility))]
+    with ThreadPoolExecutor(len(by_facility)) as threads:
+        played = list(threads.map(play, by_facility, counts))
+    return [one for each in played for one in each]
 
 
 def _draw(console: Console, stage: Stage) -> None:
@@ -162,10 +179,10 @@ def _count_readings(console: Console, stack: Stack) -> tuple[int, int]:
     return sent, stored
 
 
-def _tell(console: Console, number: int, played: Played) -> Played:
+def _tell(console: Console, played: Played) -> Played:
     codes = ", ".join(str(reason["code"]) for reason in played.refused)
     console.print(
-        f"{number + 1:3d} {played.kind:22s} {played.lot:10s} {played.reason:15s} "
+        f"  {played.kind:22s} {played.lot:10s} {played.reason:15s} "
         f"{played.sensor_to_lock_us / 1000:8.0f} ms   refused: {codes}"
     )
     return played

@@ -11,6 +11,7 @@ from deploy.client import ApiClient, ApiError
 from deploy.errors import DeployError
 from deploy.lock_watch import LockWatch, SeenLock
 from deploy.ports import polls
+from deploy.seed import FACILITIES, Seeded
 
 LOCK_S_MAX = 45.0  # The slowest kind waits for a silent link: max_gap_s and a sweep.
 CLEAR_S_MAX = 60.0  # Goods put back are seen again after some inventory rounds.
@@ -46,7 +47,7 @@ CASES = (
         kind="take_goods_leave_tags",
         lot="aluminium",
         facility="Metals",
-        reasons=frozenset({"QUANTITY_SHORT", "TAMPERED"}),
+        reasons=frozenset({"QUANTITY_SHORT"}),
     ),
     Case(
         kind="move_pallet",
@@ -58,7 +59,7 @@ CASES = (
         kind="take_goods_leave_tags",
         lot="copper",
         facility="Metals",
-        reasons=frozenset({"QUANTITY_SHORT", "TAMPERED"}),
+        reasons=frozenset({"QUANTITY_SHORT"}),
     ),
     Case(
         kind="cover_camera",
@@ -67,7 +68,7 @@ CASES = (
         reasons=frozenset({"TAMPERED", "SENSOR_LOST"}),
     ),
 )
-"""Eight cases of six kinds; the story plays them round and round."""
+"""Eight cases of six kinds; the story plays each facility's round and round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +98,13 @@ class Stage:
         control_url: str,
         lender: ApiClient,
         borrower: ApiClient,
-        facilities: dict[str, str],
+        seeded: Seeded,
         watch: LockWatch,
     ) -> None:
         self.lender = lender
         self.borrower = borrower
-        self.facilities = facilities
+        self.facilities = seeded.facilities
+        self.lots = seeded.lots
         self.watch = watch
         self._simulator = httpx.Client(base_url=control_url, timeout=10.0, trust_env=False)
 
@@ -181,15 +183,18 @@ class Stage:
         for _ in polls(limit_s, every_s=0.2):
             if not self.facility(name)["locks"]:
                 return
-            self.resolve_ceased()
+            self.resolve_ceased(name)
         facility = self.facility(name)
         message = f"{name}: locks stayed: {facility['locks']}"
         raise StoryError(message)
 
-    def resolve_ceased(self) -> None:
-        """Resolve, as the lender, each alert that has stopped being true."""
+    def resolve_ceased(self, name: str) -> None:
+        """Resolve, as the lender, each alert of a facility that has stopped being true."""
+        lot_names = next(lots for facility, lots, _ in FACILITIES if facility == name)
+        own = {self.lots[lot] for lot in lot_names} | {self.facilities[name]}
         for alert in self.lender.get("/api/alerts"):
-            if alert["state"] != "resolved" and alert["ceased_at"] is not None:
+            is_own = alert["lot_id"] in own or alert["facility_id"] in own
+            if is_own and alert["state"] != "resolved" and alert["ceased_at"] is not None:
                 body = {"resolution": "true_incident", "note": "Goods verified."}
                 self.lender.post(f"/api/alerts/{alert['id']}/resolve", body)
 

@@ -85,7 +85,7 @@ def _stage(stack: Stack) -> Generator[Stage]:
             control_url=stack.control_url,
             lender=lender,
             borrower=borrower,
-            facilities=stack.seeded.facilities,
+            seeded=stack.seeded,
             watch=watch,
         )
         try:
