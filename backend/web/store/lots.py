@@ -30,20 +30,19 @@ EVIDENCE_ROWS_MAX: Final = 200
 
 _LOTS: Final = """
 SELECT l.id, l.name, l.site_id, s.name AS site, z.name AS zone, o.name AS owner,
-  c.name AS commodity, l.instrument_id, l.pledged_mass_g, coalesce(i.items, 0)::int AS items,
+  c.name AS commodity, l.instrument_id, l.pledged_mass_g,
+  (SELECT count(*)::int FROM item i WHERE i.lot_id = l.id) AS items,
   t.custody, t.quantity, t.short_mass_g, t.measured_mass_g, t.condition, t.condition_since,
   t.surveillance, coalesce(t.tampered, false) AS tampered,
   coalesce(t.evaluated, false) AS evaluated, t.detail, t.evaluated_at, t.changed_at,
-  f.id AS facility_id, f.name AS facility, coalesce(a.alerts, 0)::int AS alerts
+  f.id AS facility_id, f.name AS facility,
+  (SELECT count(*)::int FROM alert a WHERE a.lot_id = l.id AND a.state <> 'resolved') AS alerts
 FROM lot l
 JOIN site s ON s.id = l.site_id
 JOIN zone z ON z.id = l.zone_id
 JOIN party o ON o.id = l.owner_party
 JOIN commodity c ON c.id = l.commodity_id
 LEFT JOIN lot_state t ON t.lot_id = l.id
-LEFT JOIN (SELECT lot_id, count(*) AS items FROM item GROUP BY lot_id) i ON i.lot_id = l.id
-LEFT JOIN (SELECT lot_id, count(*) AS alerts FROM alert WHERE state <> 'resolved'
-           GROUP BY lot_id) a ON a.lot_id = l.id
 LEFT JOIN pledge_lot pl ON pl.lot_id = l.id AND pl.active
 LEFT JOIN pledge p ON p.id = pl.pledge_id
 LEFT JOIN facility f ON f.id = p.facility_id
@@ -51,7 +50,8 @@ WHERE (%(id)s::uuid IS NULL OR l.id = %(id)s)
   AND (%(facility)s::uuid IS NULL OR f.id = %(facility)s)
   AND (%(site)s::uuid IS NULL OR l.site_id = %(site)s)
   AND position(lower(%(search)s) IN lower(l.name || ' ' || c.name || ' ' || s.name)) > 0
-ORDER BY a.alerts IS NULL, s.name, l.name, l.id LIMIT %(rows)s OFFSET %(offset)s
+ORDER BY EXISTS (SELECT 1 FROM alert a WHERE a.lot_id = l.id AND a.state <> 'resolved') DESC,
+  s.name, l.name, l.id LIMIT %(rows)s OFFSET %(offset)s
 """
 _ITEMS: Final = """
 SELECT i.id, i.lot_id, l.name AS lot, i.name, encode(i.epc, 'hex') AS epc, i.net_mass_g,
