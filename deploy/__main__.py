@@ -35,7 +35,7 @@ def demo(
 def story(
     state_dir: StateDir = Path("var/story"),
     *,
-    incidents: Annotated[int, typer.Option(min=1, max=1_000, help="How many to cause.")] = 24,
+    incidents: Annotated[int, typer.Option(min=1, max=1_000, help="How many to cause.")] = 20,
     keep: Annotated[bool, typer.Option(help="Keep the state of an earlier run.")] = False,
 ) -> None:
     """Play the main job without a person; the last line is JSON with what was measured."""

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle, islice
+from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +22,7 @@ from deploy.errors import DeployError
 from deploy.lock_watch import LockWatch
 from deploy.processes import Supervisor
 from deploy.stack import Stack, StackOptions
-from deploy.story_incidents import CASES, Case, Played, Stage, StoryError
+from deploy.story_incidents import CASES, Played, Stage, StoryError
 
 COVERAGE_AIM_BPS = 15_150  # Just above the warning line; a fall of 15 % crosses the call line.
 REPAID_MINOR = 10_000
@@ -95,17 +95,14 @@ def _play(
 
 def _play_incidents(console: Console, stage: Stage, incidents: int) -> list[Played]:
     """Play the incidents of each facility one after the other, the facilities side by side."""
-    by_facility = [
-        [case for case in CASES if case.facility == facility] for facility in stage.facilities
-    ]
-    share, rest = divmod(incidents, len(by_facility))
+    left = iter(range(incidents))
 
-    def play(cases: list[Case], count: int) -> list[Played]:
-        return [_tell(console, stage.play(case)) for case in islice(cycle(cases), count)]
+    def play(facility: str) -> list[Played]:
+        cases = cycle(case for case in CASES if case.facility == facility)
+        return [_tell(console, stage.play(next(cases))) for _ in left]
 
-    counts = [share + (number < rest) for number in range(len(by_facility))]
-    with ThreadPoolExecutor(len(by_facility)) as threads:
-        played = list(threads.map(play, by_facility, counts))
+    with ThreadPoolExecutor(len(stage.facilities)) as threads:
+        played = list(threads.map(play, stage.facilities))
     return [one for each in played for one in each]
 
 
