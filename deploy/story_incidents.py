@@ -1,6 +1,5 @@
 """One incident of the story, to its end: cause, lock, refused drawdown, undo, resolve, lift."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -197,20 +196,6 @@ class Stage:
             if is_own and alert["state"] != "resolved" and alert["ceased_at"] is not None:
                 body = {"resolution": "true_incident", "note": "Goods verified."}
                 self.lender.post(f"/api/alerts/{alert['id']}/resolve", body)
-
-    def wait_until(
-        self, what: str, holds: Callable[[], bool], limit_s: float = LOCK_S_MAX
-    ) -> None:
-        """Wait until ``holds``.
-
-        Raises:
-            StoryError: It did not in time.
-        """
-        for _ in polls(limit_s, every_s=0.1):
-            if holds():
-                return
-        message = f"{what}: not within {limit_s:g} s"
-        raise StoryError(message)
 
 
 def reasons_of(error: ApiError) -> list[dict[str, Any]]:

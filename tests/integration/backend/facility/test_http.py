@@ -81,8 +81,8 @@ def test_a_loan_over_http(db: Database, client: httpx.Client) -> None:
     states = [each["state"] for each in borrower.get(f"{borrower.facility}/drawdowns").json()]
     assert sorted(states) == ["disbursed", "refused"]
     assert len(lender.get(f"{lender.facility}/repayments").json()) == 1
-    whats = [each["what"] for each in lender.get(f"{lender.facility}/events").json()]
-    assert whats[:3] == ["repaid", "drawdown_refused", "lock_opened"]
+    happened = [each["what"] for each in lender.get(f"{lender.facility}/events").json()]
+    assert happened[:3] == ["repaid", "drawdown_refused", "lock_opened"]
 
 
 def test_the_valuation_says_what_each_lot_is_worth_and_why(
