@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 from uuid import uuid4
 
@@ -95,14 +95,15 @@ def _play(
 
 def _play_incidents(console: Console, stage: Stage, incidents: int) -> list[Played]:
     """Play the incidents of each facility one after the other, the facilities side by side."""
-    left = iter(range(incidents))
+    metals = incidents * 3 // 5  # Scales recover sooner than a cold store does.
+    counts = {"Metals": metals, "Provisions": incidents - metals}
 
     def play(facility: str) -> list[Played]:
         cases = cycle(case for case in CASES if case.facility == facility)
-        return [_tell(console, stage.play(next(cases))) for _ in left]
+        return [_tell(console, stage.play(case)) for case in islice(cases, counts[facility])]
 
-    with ThreadPoolExecutor(len(stage.facilities)) as threads:
-        played = list(threads.map(play, stage.facilities))
+    with ThreadPoolExecutor(len(counts)) as threads:
+        played = list(threads.map(play, counts))
     return [one for each in played for one in each]
 
 
