@@ -11,6 +11,7 @@ Invariant: ``decode_envelope`` returns only what is wholly valid; one bad column
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -35,6 +36,7 @@ VERSION: Final = 1
 ENVELOPE_BYTES_MAX: Final = 256 * 1024  # One MQTT message that every broker takes by default.
 READINGS_MAX: Final = 8_192  # At 15 bytes a reading this is half of the bytes above.
 SENSORS_MAX: Final = 1_024  # More would be a second gateway.
+SENSOR_TABLES_MAX: Final = 1_024  # Remembered while decoding: some for each gateway of a worker.
 EPC_BYTES_MAX: Final = 62  # Gen2: at most 31 words of EPC.
 NUMBER_MAX: Final = 2**53 - 1  # Exact in JSON, and 285 years at a million a second.
 SPAN_US_MAX: Final = 2**32 - 1  # Offsets are 32 bits of microseconds: 71 minutes.
@@ -224,14 +226,27 @@ def _decode_sensors(item: object) -> tuple[tuple[str, Quantity | None], ...]:
         raise MalformedError(
             Malformation.BAD_FIELD, "sensors", len(rows), f"at most {SENSORS_MAX} rows"
         )
+    pairs = tuple([tuple(list_field(row, "sensor", 2)) for row in rows])
+    try:
+        return _sensor_table(pairs)
+    except TypeError:  # Not hashable, so neither text nor null: let the check say which.
+        return _check_sensor_table(pairs)
+
+
+def _check_sensor_table(
+    pairs: tuple[tuple[object, ...], ...],
+) -> tuple[tuple[str, Quantity | None], ...]:
     table: list[tuple[str, Quantity | None]] = []
-    for row in rows:
-        name, quantity = list_field(row, "sensor", 2)
+    for name, quantity in pairs:
         known = None if quantity is None else enum_field(quantity, "quantity", Quantity)
         table.append((name_field(name, "sensor"), known))
     if len(set(table)) != len(table):
         raise MalformedError(Malformation.BAD_FIELD, "sensors", "a row twice", "distinct rows")
     return tuple(table)
+
+
+# A gateway sends the same table again and again; what was refused is never kept.
+_sensor_table = lru_cache(maxsize=SENSOR_TABLES_MAX)(_check_sensor_table)
 
 
 def _decode_scalars(item: object, sensors: int) -> Scalars:
