@@ -35,7 +35,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: evidence is not deleted by a command."""
     message = "there is no way back before the first revision: drop the database yourself"
-    raise NotImplementedError(message)
+    raise RuntimeError(message)
 
 
 def _run(conn: psycopg.Connection[TupleRow], names: tuple[str, ...]) -> None:
