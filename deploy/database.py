@@ -36,6 +36,21 @@ class DatabaseServer:
             connection.execute(statement)
         return url_of_database(self.url, name)
 
+    def close_database(self, name: str) -> None:
+        """Let nobody connect to a database any more, so that it can be copied.
+
+        Extensions with background workers, such as TimescaleDB, would otherwise stay connected.
+        """
+        statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(
+            sql.Identifier(name)
+        )
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                (name,),
+            )
+
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections to it; no error if it does not exist."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))

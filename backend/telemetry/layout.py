@@ -51,6 +51,8 @@ _COLUMNS: Final[dict[str, LiteralString]] = {
 def create_tables(conn: psycopg.Connection, now: datetime) -> None:
     """Create the tables of readings; called once, by the first migration."""
     with_timescale = _enable_timescale(conn)
+    if with_timescale:
+        _let_jobs_run(conn)
     conn.execute("SET LOCAL ROLE pledgewatch_worker")
     for table in TABLES:
         name = sql.Identifier(table)
@@ -151,8 +153,20 @@ def _enable_timescale(conn: psycopg.Connection) -> bool:
     return True
 
 
+def _let_jobs_run(conn: psycopg.Connection) -> None:
+    """Let TimescaleDB's background jobs run as the owner of the tables.
+
+    It starts them only for a role that may log in. The role has no password, so nobody else can.
+    """
+    try:
+        with conn.transaction():
+            conn.execute("ALTER ROLE pledgewatch_worker LOGIN")
+    except psycopg.errors.InsufficientPrivilege:
+        return  # Another database's user made the role: closed days stay as they are.
+
+
 def _compress(conn: psycopg.Connection, table: str) -> None:
-    """Compress closed days by channel, where the licence of the installed build has it."""
+    """Compress closed days by channel, where the build and the role's rights allow it."""
     try:
         with conn.transaction():
             conn.execute(
@@ -166,5 +180,8 @@ def _compress(conn: psycopg.Connection, table: str) -> None:
                 "SELECT add_compression_policy(%s::regclass, %s::interval)",
                 (table, COMPRESS_AFTER),
             )
-    except psycopg.errors.FeatureNotSupported:
-        return  # The Apache-licensed build: the same tables, uncompressed.
+    except (
+        psycopg.errors.FeatureNotSupported,  # The Apache-licensed build has no compression,
+        psycopg.errors.InvalidAuthorizationSpecification,  # or the owner may run no job:
+    ):
+        return  # the same tables, uncompressed.
