@@ -46,10 +46,11 @@ class DatabaseServer:
         )
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                (name,),
-            )
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    [name],
+                )
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections to it; no error if it does not exist."""
