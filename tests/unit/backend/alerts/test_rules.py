@@ -1,0 +1,141 @@
+"""Which findings become alerts, and who may say that one is dealt with."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.alerts.errors import AlertRefusedError
+from backend.alerts.rules import (
+    cause_of,
+    check_acknowledge,
+    check_resolve,
+    is_worse,
+    kind_of,
+    steps_of,
+)
+from backend.alerts.types import Alert, AlertKind, AlertState, Resolution, Severity
+from backend.collateral.types import Fact, FactKind, LotChange, LotState
+from backend.ids import AlertId, LotId
+from backend.parties.types import Role
+
+LOT = LotId(UUID(int=1))
+AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ALERT = Alert(
+    id=AlertId(UUID(int=2)),
+    kind=AlertKind.SHORTFALL,
+    severity=Severity.CRITICAL,
+    state=AlertState.OPEN,
+    cause=cause_of(LOT, "load"),
+    lot_id=LOT,
+    gateway_id=None,
+    facility_id=None,
+    summary="weighs less than it should",
+    opened_at=AT,
+    ceased_at=None,
+    acknowledged_at=None,
+    acknowledged_by=None,
+    resolved_at=None,
+    resolved_by=None,
+    resolution=None,
+    note=None,
+)
+KEYS = st.sampled_from(["load", "item:a", "item:b", "damage:temperature"])
+FACTS = st.dictionaries(KEYS, st.booleans())
+
+
+def change(before: dict[str, bool], after: dict[str, bool], *, raised: bool = False) -> LotChange:
+    """Return a change between two sets of facts, each by its key and whether it is grave."""
+    facts = tuple(
+        Fact(key=key, kind=FactKind.LOAD_SHORT, grave=grave, text=key)
+        for key, grave in after.items()
+    )
+    state = LotState(lot_id=LOT)
+    return LotChange(
+        lot_id=LOT, before=state, after=state, before_facts=before, facts=facts, raised=raised
+    )
+
+
+@given(before=FACTS, after=FACTS)
+def test_only_what_is_new_or_graver_is_found_and_only_what_ended_ceases(
+    before: dict[str, bool], after: dict[str, bool]
+) -> None:
+    """One continuing cause is one finding; one that is no more ceases, and nothing else does."""
+    steps = steps_of(change(before, after))
+
+    found = {finding.cause for finding in steps.findings}
+    new = {key for key, grave in after.items() if key not in before or (grave > before[key])}
+    assert found == {cause_of(LOT, key) for key in new}
+    assert set(steps.ceased) == {cause_of(LOT, key) for key in before.keys() - after.keys()}
+
+
+@given(before=FACTS)
+def test_rules_that_failed_end_nothing(before: dict[str, bool]) -> None:
+    """When nothing is known of the facts, no alert ceases."""
+    steps = steps_of(change(before, {}, raised=True))
+
+    assert steps.findings == ()
+    assert steps.ceased == ()
+
+
+@pytest.mark.parametrize("kind", FactKind)
+def test_every_fact_is_a_reason_for_some_alert(kind: FactKind) -> None:
+    """No kind of fact is found in vain."""
+    assert kind_of(kind) in AlertKind
+
+
+def test_severities_are_in_order() -> None:
+    """Critical is above warning is above info, and nothing is above itself."""
+    assert is_worse(Severity.CRITICAL, Severity.WARNING)
+    assert is_worse(Severity.WARNING, Severity.INFO)
+    assert not any(is_worse(each, each) for each in Severity)
+
+
+@pytest.mark.parametrize("state", [AlertState.ACKNOWLEDGED, AlertState.RESOLVED])
+def test_only_an_open_alert_is_acknowledged(state: AlertState) -> None:
+    """Acknowledging twice, or after the end, is refused."""
+    with pytest.raises(AlertRefusedError, match=state.value):
+        check_acknowledge(replace(ALERT, state=state))
+
+
+@pytest.mark.parametrize(
+    ("alert", "resolution", "role", "pledged", "holds"),
+    [
+        pytest.param(
+            replace(ALERT, state=AlertState.RESOLVED),
+            Resolution.FALSE_ALARM,
+            Role.LENDER,
+            True,
+            False,
+            id="resolved already",
+        ),
+        pytest.param(
+            ALERT, Resolution.TRUE_INCIDENT, Role.LOGISTICS, True, False, id="the lender's to say"
+        ),
+        pytest.param(
+            ALERT, Resolution.TRUE_INCIDENT, Role.OPERATOR, False, False, id="no business of his"
+        ),
+        pytest.param(ALERT, Resolution.TRUE_INCIDENT, Role.LENDER, True, True, id="still true"),
+        pytest.param(ALERT, Resolution.AUTHORISED, Role.LENDER, True, True, id="still so"),
+    ],
+)
+def test_a_resolution_out_of_turn_is_refused(
+    alert: Alert, resolution: Resolution, role: Role, pledged: bool, holds: bool
+) -> None:
+    """Resolved already, another role's to say, or still true: refused."""
+    with pytest.raises(AlertRefusedError):
+        check_resolve(alert, resolution, role, pledged=pledged, holds=holds)
+
+
+@pytest.mark.parametrize("resolution", Resolution)
+def test_the_lender_resolves_what_has_ceased(resolution: Resolution) -> None:
+    """Once it is no longer so, the lender says what it was."""
+    check_resolve(ALERT, resolution, Role.LENDER, pledged=True, holds=False)
+
+
+def test_a_false_alarm_may_be_called_so_while_the_sensor_still_says_it() -> None:
+    """A broken sensor goes on saying it; the locks of the state itself stay all the same."""
+    check_resolve(ALERT, Resolution.SENSOR_FAULT, Role.LENDER, pledged=True, holds=True)
