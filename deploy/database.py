@@ -11,8 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from deploy.ports import polls
 from deploy.postgres import EmbeddedPostgres
 
+DROP_S_MAX = 10.0  # The server's own workers leave a database within a moment.
 DATABASE_URL_VARIABLE = "PLEDGEWATCH_DATABASE_URL"
 
 
@@ -55,6 +57,13 @@ class DatabaseServer:
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections to it; no error if it does not exist."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        for _ in polls(DROP_S_MAX, every_s=0.2):
+            with (
+                contextlib.suppress(psycopg.errors.InsufficientPrivilege),  # A vacuum is at work.
+                psycopg.connect(self.url, autocommit=True) as connection,
+            ):
+                connection.execute(statement)
+                return
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
 
