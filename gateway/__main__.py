@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.config import Config, Vocabulary, load_config
+from gateway.config.file import Config, load_config
+from gateway.config.types import Vocabulary
 from gateway.decode import cli as decode_cli
 from gateway.decode.families import FAMILIES
 from gateway.decode.modbus import RegisterType, WordOrder

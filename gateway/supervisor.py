@@ -19,9 +19,11 @@ import aiomqtt
 import structlog
 
 from gateway.clock import SystemClock
-from gateway.config import Config, read_password
+from gateway.config.file import Config
+from gateway.config.uplink import read_password
 from gateway.drivers.intake import Intake
-from gateway.drivers.plan import DriverPlan, plan_drivers
+from gateway.drivers.plan.device import DriverParts, DriverPlan
+from gateway.drivers.plan.every import plan_drivers
 from gateway.envelope import SealLimits
 from gateway.errors import ConfigError, DeviceError, StateError, UnavailableError
 from gateway.outbox.head import HEAD_FILE, HeadFile
@@ -117,7 +119,7 @@ class Gateway:
             bytes_max=config.outbox.bytes_max,
         )
         self._outbox = Outbox(parts, self._clock, age_s=config.seal.age_s, notify=self._notify)
-        self._drivers = plan_drivers(config, self._clock, random)
+        self._drivers = plan_drivers(config, DriverParts(clock=self._clock, random=random))
         self._intake = Intake([d.sensors for d in self._drivers], self._clock, self._journal)
         self._uplink = Uplink(
             UplinkParts(

@@ -70,3 +70,11 @@ class EventType(StrEnum):
     CLOCK_STEP = "clock_step"  # {"step_us": int}
     READINGS_DROPPED = "readings_dropped"  # {"count": int, "why": name}
     OUTBOX_QUARANTINED = "outbox_quarantined"  # {"file": text, "why": text}
+    GNSS_INTEGRITY = "gnss_integrity"  # {"jamming": name, "spoofing": name}
+    READER_EVENT = "reader_event"  # {"what": name, "antenna": int or null, "text": text}
+    SNAPSHOT = (
+        "snapshot"  # {"why": name, "bytes": int, measures ...}; the image's digest beside it
+    )
+    COMMAND_DONE = "command_done"  # {"number": int, "type": name, "outcome": name, "why": text}
+    CHALLENGE_ANSWER = "challenge_answer"  # {"number": int, "nonce": bytes}
+    KEY_ROTATED = "key_rotated"  # {"public_key": bytes, "proof": bytes}: the stream's last word

@@ -20,7 +20,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from gateway.clock import SystemClock
-from gateway.config import ModbusSection, UnitSection
+from gateway.config.modbus import ModbusSection, UnitSection
 from gateway.drivers.convert import fault_of
 from gateway.drivers.modbus_blocks import BIT_TABLES, Block, decode_block, plan_blocks
 from gateway.errors import DeviceError

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.config import RegisterSection
+from gateway.config.modbus import RegisterSection
 from gateway.decode.events import Fault
 from gateway.decode.modbus import RegisterType, decode_registers, register_count, word_order
 from gateway.drivers.convert import fault_of

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import aiomqtt
 
 from gateway.clock import SystemClock
-from gateway.config import CameraSection, read_password
+from gateway.config.camera import CameraSection
+from gateway.config.uplink import read_password
 from gateway.decode import frigate, onvif
 from gateway.decode.events import (
     CameraObject,

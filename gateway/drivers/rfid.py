@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from gateway.clock import SystemClock
-from gateway.config import SerialSection
+from gateway.config.serial import SerialSection
 from gateway.decode.events import Decoder, ReaderReply, TagRead
 from gateway.decode.yrm100 import encode_inventory_many, encode_inventory_stop
 from gateway.drivers.convert import arrival_of

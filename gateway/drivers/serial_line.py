@@ -8,7 +8,7 @@ import serial
 import serial_asyncio_fast
 
 from gateway.clock import SystemClock
-from gateway.config import SerialSection
+from gateway.config.serial import SerialSection
 from gateway.decode.events import Decoder
 from gateway.drivers.convert import arrival_of
 from gateway.errors import DeviceError

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.config import Url
+from gateway.config.types import Url
 from gateway.errors import ConfigError, StateError, UnavailableError, UntrustedError
 from gateway.signing import check_public_key, sync_folder
 from schemas.topics import PARTITIONS, partition_of

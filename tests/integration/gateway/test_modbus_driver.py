@@ -13,7 +13,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from deploy.ports import free_port
 from gateway.clock import SystemClock
-from gateway.config import ModbusSection, RegisterSection, UnitSection
+from gateway.config.modbus import ModbusSection, RegisterSection, UnitSection
 from gateway.drivers.modbus import read_modbus
 from gateway.reading import EventReading, Reading, Scalar
 from schemas.quantities import Quantity

@@ -10,7 +10,7 @@ import cbor2
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.config import SerialSection
+from gateway.config.serial import SerialSection
 from gateway.decode.families import family
 from gateway.decode.yrm100 import crc16_gen2, encode_inventory_many
 from gateway.drivers.rfid import INVENTORIES, read_rfid

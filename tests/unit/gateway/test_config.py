@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import vocabulary
-from gateway.config import load_config, parse_config, read_password
+from gateway.config.file import load_config, parse_config
+from gateway.config.uplink import read_password
 from gateway.errors import ConfigError
 
 GOOD = """

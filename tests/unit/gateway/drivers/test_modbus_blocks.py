@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import RegisterSection
+from gateway.config.modbus import RegisterSection
 from gateway.drivers.modbus_blocks import BLOCK_REGISTERS_MAX, decode_block, plan_blocks
 from gateway.reading import EventReading, Scalar
 from schemas.quantities import Quantity
