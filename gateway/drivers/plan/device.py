@@ -1,0 +1,30 @@
+"""The plan of one bus or port, and what every planner needs."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from gateway.clock import SystemClock
+from gateway.drivers.intake import SensorPlan
+from gateway.reading import Arrival
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverParts:
+    """What drivers work with."""
+
+    clock: SystemClock
+    random: Random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverPlan:
+    """One bus or port: its sensors, and how to start its driver, as often as it takes.
+
+    ``section`` is what the configuration says of it: equal sections need no restart.
+    """
+
+    name: str
+    section: object
+    sensors: SensorPlan
+    start: Callable[[], AsyncGenerator[Sequence[Arrival], None]]

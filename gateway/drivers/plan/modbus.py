@@ -1,0 +1,39 @@
+"""Plans of Modbus buses."""
+
+from gateway.config.modbus import ModbusSection, RegisterSection
+from gateway.drivers.intake import Bounds, SensorPlan
+from gateway.drivers.modbus import read_modbus
+from gateway.drivers.plan.device import DriverParts, DriverPlan
+from gateway.drivers.report import Channel, ReportRule
+from gateway.health import Watched
+
+
+def plan_modbus(section: ModbusSection, parts: DriverParts) -> DriverPlan:
+    """Return the plan of one bus."""
+    registers = [register for unit in section.unit for register in unit.register]
+    by_sensor: dict[str, list[RegisterSection]] = {}
+    for register in registers:
+        by_sensor.setdefault(register.sensor, []).append(register)
+    watched = [
+        Watched(
+            sensor=sensor,
+            late_s=min(r.late_s for r in own),
+            channels=tuple(r.quantity.value for r in own),
+        )
+        for sensor, own in by_sensor.items()
+    ]
+    rules: dict[Channel, ReportRule] = {
+        (r.sensor, r.quantity): ReportRule(deadband=r.deadband, heartbeat_s=r.heartbeat_s)
+        for r in registers
+    }
+    for sensor, own in by_sensor.items():
+        rules[(sensor, None)] = ReportRule(heartbeat_s=max(r.heartbeat_s for r in own))
+    bounds: dict[Channel, Bounds] = {
+        (r.sensor, r.quantity): Bounds(min=r.min, max=r.max) for r in registers
+    }
+    return DriverPlan(
+        name=section.name,
+        section=section,
+        sensors=SensorPlan(watched=watched, rules=rules, bounds=bounds),
+        start=lambda: read_modbus(section, parts.clock, parts.random),
+    )
