@@ -45,6 +45,24 @@ class SceneFault(StrEnum):
     SIGNAL_LOST = "signal_lost"
 
 
+class Jamming(StrEnum):
+    """What a GNSS receiver makes of interference."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+class Spoofing(StrEnum):
+    """How many signs of forged satellite signals a GNSS receiver sees."""
+
+    NONE = "none"
+    INDICATED = "indicated"
+    MULTIPLE = "multiple"
+    UNKNOWN = "unknown"
+
+
 class FaultWhy(StrEnum):
     """Why bytes did not become a reading."""
 
@@ -85,6 +103,19 @@ class Position:
     satellites: int | None = None
     speed_mps: float | None = None
     accuracy_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GnssIntegrity:
+    """Whether a GNSS receiver trusts its own signals; unknown where it does not look.
+
+    ``cw_indicator`` is the receiver's raw measure of narrow-band jamming, 0 none to 255 strong,
+    for which its maker gives no limit.
+    """
+
+    jamming: Jamming
+    spoofing: Spoofing
+    cw_indicator: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +218,7 @@ class Fault:
 
 Event: TypeAlias = (
     Position
+    | GnssIntegrity
     | Weight
     | TagRead
     | ReaderReply

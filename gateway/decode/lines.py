@@ -11,6 +11,7 @@ from gateway.decode.events import (
     CameraStatus,
     Event,
     Fault,
+    GnssIntegrity,
     Position,
     ReaderReply,
     SceneChange,
@@ -29,6 +30,13 @@ def json_line(event: Event) -> JsonLine:
     match event:
         case Position():
             return _position(event)
+        case GnssIntegrity():
+            return {
+                "kind": "gnss_integrity",
+                "jamming": event.jamming.value,
+                "spoofing": event.spoofing.value,
+                "cw_indicator": event.cw_indicator,
+            }
         case Weight():
             return {
                 "kind": "weight",

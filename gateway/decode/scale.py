@@ -1,9 +1,10 @@
 """From an indicator's number and unit to whole grams: what all scale families share."""
 
+import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
-from gateway.decode.events import Basis, Fault, FaultWhy, Weight, fault
+from gateway.decode.events import Basis, Event, Fault, FaultWhy, Weight, fault
 
 NUMBER: Final = (
     rb"\d{1,9}(?:[.,]\d{1,6})?"  # A display has at most 8 digits; decimal comma occurs.
@@ -42,3 +43,22 @@ def weigh(
     shown = ("-" if minus else "") + number.decode("ascii").replace(",", ".")
     mass = (Decimal(shown) * grams).to_integral_value(rounding=ROUND_HALF_EVEN)
     return Weight(mass_g=int(mass), stable=stable, basis=basis, shown=shown, unit=name)
+
+
+def weigh_marked(line: bytes, match: re.Match[bytes] | None) -> Event:
+    """Return the weight that ``match`` found in a line of A&D's form, or why it is none.
+
+    Groups: ``state`` ST or US, ``mark`` GS, NT, TR or nothing, ``sign``, ``number``, ``unit``.
+    """
+    if match is None:
+        return fault(FaultWhy.MALFORMED, line)
+    if match["mark"] == b"TR":
+        return fault(FaultWhy.TARE, line)  # The container's weight, not a load.
+    return weigh(
+        line,
+        match["number"],
+        match["unit"] or b"",
+        minus=match["sign"] == b"-",
+        stable=match["state"] == b"ST",
+        basis=basis_of(match["mark"]),
+    )

@@ -8,7 +8,7 @@ import re
 
 from gateway.decode.events import Event, FaultWhy, fault
 from gateway.decode.framing import LineDecoder
-from gateway.decode.scale import NUMBER, UNIT, basis_of, weigh
+from gateway.decode.scale import NUMBER, UNIT, weigh_marked
 
 _WEIGHT = re.compile(
     rb"(?P<state>ST|US),(?P<mark>GS|NT|TR)(?:,| |(?=[+-])) *(?P<sign>[+-]?) *"
@@ -26,15 +26,4 @@ def decode_line(line: bytes) -> Event:
     """Return the weight in ``line``, or why it is none."""
     if (over := _OVERLOAD.fullmatch(line)) is not None:
         return fault(FaultWhy.OVERLOAD if over["side"] == b"OL" else FaultWhy.UNDERLOAD, line)
-    if (match := _WEIGHT.fullmatch(line)) is None:
-        return fault(FaultWhy.MALFORMED, line)
-    if match["mark"] == b"TR":
-        return fault(FaultWhy.TARE, line)  # The container's weight, not a load.
-    return weigh(
-        line,
-        match["number"],
-        match["unit"] or b"",
-        minus=match["sign"] == b"-",
-        stable=match["state"] == b"ST",
-        basis=basis_of(match["mark"]),
-    )
+    return weigh_marked(line, _WEIGHT.fullmatch(line))
