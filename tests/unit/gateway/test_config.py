@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import vocabulary
 from gateway.config.file import load_config, parse_config
 from gateway.config.uplink import read_password
+from gateway.drivers.plan.vocabulary import vocabulary
 from gateway.errors import ConfigError
 
 GOOD = """

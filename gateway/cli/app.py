@@ -1,0 +1,21 @@
+"""Which commands there are."""
+
+import typer
+
+from gateway.cli import captures, daemon, identity, inspect
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+probe_app = typer.Typer(no_args_is_help=True, help="Show what a device's bytes could mean.")
+app.add_typer(probe_app, name="probe")
+
+for _command in (
+    daemon.run,
+    daemon.check,
+    captures.decode,
+    identity.keygen,
+    identity.pubkey,
+    identity.enrol,
+    inspect.outbox,
+):
+    app.command()(_command)
+probe_app.command("modbus")(captures.probe_modbus)

@@ -1,0 +1,37 @@
+"""What the commands share: exit codes, reading the configuration, how a refusal looks.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 the configuration is wrong.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from gateway.config.file import Config, load_config
+from gateway.drivers.plan.vocabulary import vocabulary
+from gateway.errors import ConfigError
+
+EXIT_FAILED: Final = 1
+EXIT_CONFIG: Final = 3
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The gateway's TOML file.")]
+
+
+def load(path: Path) -> tuple[Config, bytes]:
+    """Return the configuration in ``path`` and its SHA-256.
+
+    Raises:
+        Exit: The file is wrong; what is wrong was printed.
+    """
+    try:
+        return load_config(path, vocabulary())
+    except ConfigError as error:
+        typer.echo(f"{path}: {error}", err=True)
+        raise typer.Exit(EXIT_CONFIG) from None
+
+
+def failed(error: Exception) -> typer.Exit:
+    """Print ``error``; return what to raise, with the exit code of its kind."""
+    typer.echo(f"error: {error}", err=True)
+    return typer.Exit(EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED)

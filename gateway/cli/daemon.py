@@ -1,0 +1,42 @@
+"""Run the daemon; check its configuration."""
+
+import asyncio
+
+import typer
+
+from gateway.cli.common import ConfigOption, failed, load
+from gateway.errors import GatewayError
+from gateway.log import configure_logging
+from gateway.supervisor import resolve_uplink, run_gateway
+
+
+def run(config: ConfigOption) -> None:
+    """Read the sensors and send what they say, until told to stop."""
+    configure_logging()
+    loaded, digest = load(config)
+    try:
+        asyncio.run(run_gateway(loaded, digest))
+    except GatewayError as error:
+        raise failed(error) from None
+    except BaseExceptionGroup as group:
+        expected, other = group.split(GatewayError)
+        if expected is None or other is not None:
+            raise
+        raise failed(_first(expected)) from None
+
+
+def check(config: ConfigOption) -> None:
+    """Say what is wrong with a configuration: the key, its value, and what it must be."""
+    loaded, _ = load(config)
+    sensors = len(loaded.serial) + len(loaded.camera)
+    sensors += len({r.sensor for bus in loaded.modbus for u in bus.unit for r in u.register})
+    typer.echo(f"{config}: good; gateway {loaded.gateway.id}, {sensors} sensors")
+    try:
+        resolve_uplink(loaded)
+    except GatewayError as error:
+        typer.echo(f"note: not ready to run: {error}", err=True)
+
+
+def _first(group: BaseExceptionGroup[GatewayError]) -> GatewayError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,1 @@
+"""What an installer on this machine may ask the running daemon."""
