@@ -18,6 +18,7 @@ from prometheus_client import Counter, Histogram
 from backend.alerts import service as alerts
 from backend.clock import Clock, SystemClock
 from backend.collateral import service as collateral
+from backend.collateral.service import SensorBook
 from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import ConfigurationError, UnavailableError
@@ -56,11 +57,32 @@ Item = Examined | Refused
 T = TypeVar("T")
 
 
-def write_batch(conn: Conn, examined: Sequence[Item], now: datetime, book: Book) -> Outcome:
-    """Take a batch from evidence to locks, in the caller's one transaction."""
-    outcome = ingest.accept(conn, examined, now, book)
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What a worker remembers between batches; only what is committed."""
+
+    book: Book = field(default_factory=Book)
+    sensors: SensorBook = field(default_factory=SensorBook)
+
+    def settle(self) -> None:
+        """Keep what was learnt: the transaction has committed."""
+        self.book.settle()
+        self.sensors.settle()
+
+    def forget(self) -> None:
+        """Drop what was learnt: the transaction was rolled back."""
+        self.book.forget()
+        self.sensors.forget()
+
+
+def write_batch(conn: Conn, examined: Sequence[Item], now: datetime, memory: Memory) -> Outcome:
+    """Take a batch from evidence to locks, in the caller's one transaction.
+
+    The caller holds the leases of all that is accepted since before ``memory`` was last empty.
+    """
+    outcome = ingest.accept(conn, examined, now, memory.book)
     telemetry.append(conn, outcome.batch)
-    changes = collateral.fold(conn, outcome.batch, now)
+    changes = collateral.fold(conn, outcome.batch, now, memory.sensors)
     alerts.follow(conn, changes, now)
     lots = {change.lot_id for change in changes}
     if outcome.faults:
@@ -79,7 +101,7 @@ class Writer:
 
     db: Database
     clock: Clock
-    book: Book = field(default_factory=Book)
+    memory: Memory = field(default_factory=Memory)
     partitions: set[int] = field(default_factory=lambda: set[int]())
     _conn: Conn | None = None
 
@@ -90,9 +112,14 @@ class Writer:
             UnavailableError: The server does not answer.
         """
         if self._conn is None or self._conn.closed:
-            self.partitions.clear()
+            self.close()
             self._conn = self.db.connect()
         return self._conn
+
+    @property
+    def book(self) -> Book:
+        """What is remembered of keys and channels: examining asks it."""
+        return self.memory.book
 
     def lease(self) -> list[StreamHead]:
         """Lease what no other worker holds; return the streams of what is newly leased.
@@ -139,6 +166,7 @@ class Writer:
     def close(self) -> None:
         """Give up the connection, and with it every lease."""
         self.partitions.clear()
+        self.memory.sensors.forget()
         if self._conn is not None:
             self._conn.close()
         self._conn = None
@@ -146,11 +174,11 @@ class Writer:
     def _transaction(self, conn: Conn, examined: Sequence[Item]) -> Outcome:
         try:
             with self.db.working(conn):
-                outcome = write_batch(conn, examined, self.clock.now(), self.book)
+                outcome = write_batch(conn, examined, self.clock.now(), self.memory)
         except BaseException:
-            self.book.forget()
+            self.memory.forget()
             raise
-        self.book.settle()
+        self.memory.settle()
         return outcome
 
     def _is_leased(self, item: Item) -> bool:

@@ -9,9 +9,9 @@ from typing import Final
 from nacl.signing import SigningKey
 
 from backend.db import Database
-from backend.ingest.service import Book, examine_all
+from backend.ingest.service import examine_all
 from backend.ingest.types import Accepted
-from backend.worker import write_batch
+from backend.worker import Memory, write_batch
 from schemas.quantities import Quantity
 from tests.builders import FixedClock
 from tests.gateway_double import GatewayDouble, Sealed, Tag, Value
@@ -29,7 +29,7 @@ class LiveSite:
     clock: FixedClock
     plant: Plant
     gateway: GatewayDouble
-    book: Book = field(default_factory=Book)
+    memory: Memory = field(default_factory=Memory)
     taken: set[bytes] = field(default_factory=lambda: set[bytes]())
 
     def play(self, seconds: int) -> None:
@@ -37,10 +37,10 @@ class LiveSite:
         for _ in range(seconds):
             self.clock.advance(timedelta(seconds=1))
             message = self.gateway.seal(self._round(), self.clock.unix_us())
-            examined = examine_all([message], self.book)
+            examined = examine_all([message], self.memory.book)
             with self.db.working() as conn:
-                outcome = write_batch(conn, examined, self.clock.now(), self.book)
-            self.book.settle()
+                outcome = write_batch(conn, examined, self.clock.now(), self.memory)
+            self.memory.settle()
             assert isinstance(outcome.verdicts[0], Accepted), outcome.verdicts
 
     def take(self, item: PlantItem) -> None:

@@ -58,6 +58,19 @@ class Series:
             made_us=int(self.made_us[index]),
         )
 
+    def samples(self) -> list[Sample]:
+        """Return all readings, an object each: for few."""
+        return [
+            Sample(at_us=at_us, value=value, envelope_number=number, made_us=made_us)
+            for at_us, value, number, made_us in zip(
+                self.at_us.tolist(),
+                self.value.tolist(),
+                self.number.tolist(),
+                self.made_us.tolist(),
+                strict=True,
+            )
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newest:
@@ -111,10 +124,11 @@ class SeriesBook:
         at_us = np.maximum.reduceat(at_us, begins)
         rows = np.where(every.quality == GOOD, np.arange(len(every)), -1)
         good = np.maximum.reduceat(rows, begins)
+        last = every.where(good).samples()  # Of a channel without a good one, any: not used.
         return {
-            key: Newest(at_us=at, made_us=made, good=None if row < 0 else every.sample(row))
-            for key, at, made, row in zip(
-                self._rows, at_us.tolist(), latest_us.tolist(), good.tolist(), strict=True
+            key: Newest(at_us=at, made_us=made, good=None if row < 0 else sample)
+            for key, at, made, row, sample in zip(
+                self._rows, at_us.tolist(), latest_us.tolist(), good.tolist(), last, strict=True
             )
             if made != _NEVER
         }

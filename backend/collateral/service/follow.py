@@ -25,6 +25,7 @@ from backend.collateral.rules.lot import (
 from backend.collateral.rules.sensors import fold_sensors, sensors_of
 from backend.collateral.rules.series import SeriesBook
 from backend.collateral.rules.sightings import epcs_of, fold_sightings
+from backend.collateral.service.book import SensorBook
 from backend.collateral.store import lots as lots_store
 from backend.collateral.store import states as states_store
 from backend.collateral.store.lots import LotRows
@@ -64,14 +65,22 @@ UNEVALUATED: Final = Counter(
 Loaded = tuple[dict[SensorKey, SensorState], frozenset[SensorKey]]
 
 
-def fold(conn: Conn, batch: ReadingBatch, now: datetime) -> list[LotChange]:
+def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> list[LotChange]:
     """Fold a batch of readings into the states of its sensors, items and lots; store them.
+
+    Args:
+        conn: in the transaction of the worker that holds the leases of the batch's gateways.
+        batch: the readings.
+        now: the backend's time.
+        known: what that worker remembers of its sensors.
 
     Returns:
         The lots whose state, or what is wrong with them, is not what it was.
     """
     if batch.readings == 0:
         return []
+    known.open()
+    _learn(conn, {row.gateway for row in batch.envelopes}, known)
     book = SeriesBook(batch)
     sensors = sensors_of(batch, book)
     owners, lots = lots_store.fetch_owners(conn, epcs_of(batch))
@@ -79,16 +88,19 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime) -> list[LotChange]:
     lots_store.lock(conn, lots)
     rows = lots_store.load_lots(conn, lots)
     sights = _sights_of(conn, rows)
-    states, broken = _load_sensors(conn, sensors | _bound(rows) | set(_readers(sights)))
+    keys = sensors | _bound(rows) | set(_readers(sights))
+    states, broken = _load_sensors(conn, keys, known)
     after, listening = fold_sensors(
         {key: state for key, state in states.items() if key in sensors}, batch, book
     )
     states.update(after)
     seen = fold_sightings(batch, owners, sights, states, listening)
     sights.update(seen)
-    states_store.save_sensors(conn, [state for key, state in after.items() if key not in broken])
+    written = [state for key, state in after.items() if key not in broken]
+    states_store.save_sensors(conn, written)
+    known.write(written)
     states_store.save_sights(conn, list(seen.values()))
-    around = _around(conn, (states, broken), rows, sights, now)
+    around = _around(conn, (states, broken), rows, sights, now, known)
     return _decide(conn, rows, around, book, now)
 
 
@@ -118,8 +130,9 @@ def _decide_again(conn: Conn, lots: Collection[LotId], now: datetime) -> list[Lo
     lots_store.lock(conn, lots)
     rows = lots_store.load_lots(conn, lots)
     sights = _sights_of(conn, rows)
-    states, broken = _load_sensors(conn, _bound(rows) | set(_readers(sights)))
-    around = _around(conn, (states, broken), rows, sights, now)
+    nothing = SensorBook()  # Who holds no lease must read what is stored.
+    states, broken = _load_sensors(conn, _bound(rows) | set(_readers(sights)), nothing)
+    around = _around(conn, (states, broken), rows, sights, now, nothing)
     return _decide(conn, rows, around, None, now)
 
 
@@ -223,6 +236,7 @@ def _around(
     rows: Sequence[LotRows],
     sights: Mapping[tuple[ItemId, SensorKey], Sight],
     now: datetime,
+    known: SensorBook,
 ) -> Around:
     states, broken = loaded
     gateways: set[GatewayId] = {key[0] for key in (*states, *broken, *_bound(rows))}
@@ -232,18 +246,38 @@ def _around(
     return Around(
         sensors=states,
         broken=broken,
-        streams=states_store.load_streams(conn, gateways),
+        streams=states_store.load_streams(conn, gateways, known.fresh_us()),
         sights=by_item,
         readers=lots_store.load_readers(conn, set(_readers(sights))),
         now_us=unix_us_of(now),
     )
 
 
-def _load_sensors(conn: Conn, keys: Collection[SensorKey]) -> Loaded:
+def _learn(conn: Conn, gateways: Collection[GatewayId], known: SensorBook) -> None:
+    """Remember the gateways of a batch, except those with a state that can not be read."""
+    new = known.unknown(gateways)
+    if not new:
+        return
+    states: dict[GatewayId, list[SensorState]] = {gateway: [] for gateway in new}
+    for row in states_store.load_sensors_of(conn, new):
+        gateway = GatewayId(row["gateway_id"])
+        try:
+            state = sensor_of(row)
+        except RULE_ERRORS:
+            states.pop(gateway, None)  # Read again each time, until somebody has mended it.
+        else:
+            if gateway in states:
+                states[gateway].append(state)
+    for gateway, found in states.items():
+        known.learn(gateway, found)
+
+
+def _load_sensors(conn: Conn, keys: Collection[SensorKey], known: SensorBook) -> Loaded:
     """Return the states of sensors, and which of them can not be read."""
-    states: dict[SensorKey, SensorState] = {}
+    states = known.states(keys)
     broken: set[SensorKey] = set()
-    for key, row in states_store.load_sensors(conn, keys).items():
+    missing = [key for key in keys if not known.knows(key)]
+    for key, row in states_store.load_sensors(conn, missing).items() if missing else ():
         try:
             states[key] = sensor_of(row)
         except RULE_ERRORS:

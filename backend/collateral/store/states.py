@@ -118,10 +118,17 @@ _ADD_LOT_EVENTS: Final = """
     SELECT n.id, %s, %s, 'state', n.detail FROM unnest(%s::uuid[], %s::jsonb[]) AS n(id, detail)
 """
 
+_LOAD_SENSORS_OF: Final = """
+    SELECT s.gateway_id, s.sensor, s.last_at, s.last_arrival_at, s.fresh_at, s.health,
+           s."values", s.memory
+    FROM sensor_state s WHERE s.gateway_id = ANY(%s)
+"""
+
 _LOAD_STREAMS: Final = """
     SELECT s.gateway_id, s.state, s.last_arrival_at, s.clock_flag,
-           (SELECT max(t.fresh_at) FROM sensor_state t WHERE t.gateway_id = s.gateway_id)
-    FROM stream s WHERE s.gateway_id = ANY(%s)
+           CASE WHEN s.gateway_id <> ALL(%(known)s) THEN
+             (SELECT max(t.fresh_at) FROM sensor_state t WHERE t.gateway_id = s.gateway_id) END
+    FROM stream s WHERE s.gateway_id = ANY(%(wanted)s)
 """
 
 
@@ -133,17 +140,34 @@ def load_sensors(conn: Conn, keys: Collection[SensorKey]) -> dict[SensorKey, Row
     return {(GatewayId(row["gateway_id"]), row["sensor"]): row for row in rows}
 
 
-def load_streams(conn: Conn, gateways: Collection[GatewayId]) -> dict[GatewayId, StreamView]:
-    """Return how the streams of gateways stand."""
-    rows = conn.execute(_LOAD_STREAMS, (sorted(gateways),)).fetchall()
-    return {
-        GatewayId(gateway): StreamView(
+def load_sensors_of(conn: Conn, gateways: Collection[GatewayId]) -> list[Row]:
+    """Return the stored states of all sensors of gateways, as they lie there."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return list(cursor.execute(_LOAD_SENSORS_OF, (sorted(gateways),)).fetchall())
+
+
+def load_streams(
+    conn: Conn, gateways: Collection[GatewayId], fresh_us: Mapping[GatewayId, int | None]
+) -> dict[GatewayId, StreamView]:
+    """Return how the streams of gateways stand.
+
+    Args:
+        conn: in the caller's transaction.
+        gateways: whose.
+        fresh_us: when the newest reading was made, of those gateways of which that is known.
+    """
+    wanted = {"wanted": sorted(gateways), "known": sorted(fresh_us.keys() & set(gateways))}
+    rows = conn.execute(_LOAD_STREAMS, wanted).fetchall()
+    views: dict[GatewayId, StreamView] = {}
+    for name, state, arrival, flag, stored in rows:
+        gateway = GatewayId(name)
+        fresh = fresh_us[gateway] if gateway in fresh_us else _unix_us(stored)
+        views[gateway] = StreamView(
             stopped=state == "stopped",
-            fresh_us=_unix_us(fresh) if fresh is not None else _unix_us(arrival),
+            fresh_us=_unix_us(arrival) if fresh is None else fresh,
             clock_flagged=flag is not None,
         )
-        for gateway, state, arrival, flag, fresh in rows
-    }
+    return views
 
 
 def save_sensors(conn: Conn, states: Collection[SensorState]) -> None:

@@ -7,7 +7,7 @@ from backend.db import Database
 from backend.ingest.service import Book, examine_all
 from backend.ingest.types import Message, Outcome, Verdict
 from backend.telemetry.types import datetime_of
-from backend.worker import write_batch
+from backend.worker import Memory, write_batch
 from schemas.quantities import Quantity
 from tests.gateway_double import BASE_US, Sealed, Tag, Value
 from tests.warehouse import Warehouse
@@ -21,16 +21,21 @@ class Rig:
 
     db: Database
     made: Warehouse
-    book: Book = field(default_factory=Book)
+    memory: Memory = field(default_factory=Memory)
     now_us: int = BASE_US
+
+    @property
+    def book(self) -> Book:
+        """What is remembered of keys and channels."""
+        return self.memory.book
 
     def write(self, *messages: Message) -> Outcome:
         """Commit messages as one batch, at the time of the last."""
         now = datetime_of(max(message.received_unix_us for message in messages))
         examined = examine_all(messages, self.book)
         with self.db.working() as conn:
-            outcome = write_batch(conn, examined, now, self.book)
-        self.book.settle()
+            outcome = write_batch(conn, examined, now, self.memory)
+        self.memory.settle()
         return outcome
 
     def verdict(self, message: Message) -> Verdict:

@@ -122,7 +122,7 @@ def test_connection_killed_in_the_transaction_leaves_nothing(rig: Rig, db: Datab
     message = gateway.seal(rig.round(gross_g=1.0), rig.now_us)
     with pytest.raises((UnavailableError, psycopg.OperationalError)):
         _write_and_be_killed(rig, db, message)
-    rig.book.forget()
+    rig.memory.forget()
     assert rig.made.execute("SELECT number, readings FROM stream") == before
     assert rig.made.execute("SELECT count(*) FROM envelope") == [(3,)]
     assert rig.made.execute("SELECT count(*) FROM scalar_reading") == [(6,)]
@@ -136,7 +136,7 @@ def _write_and_be_killed(rig: Rig, db: Database, message: Message) -> None:
     conn = db.connect()
     with db.working(conn):
         examined = examine_all([message], rig.book)
-        write_batch(conn, examined, datetime_of(rig.now_us), rig.book)
+        write_batch(conn, examined, datetime_of(rig.now_us), rig.memory)
         rig.made.execute("SELECT pg_terminate_backend(%s)", conn.info.backend_pid)
 
 
