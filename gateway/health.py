@@ -55,11 +55,49 @@ class _Sensor:
     reported_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorHealth:
+    """How one sensor is at this moment; ``age_s`` is None while nothing was ever heard."""
+
+    sensor: str
+    state: HealthState
+    why: str
+    age_s: float | None
+
+
 class HealthMonitor:
     """The health of all sensors of one gateway."""
 
     def __init__(self, watched: Iterable[Watched], *, now_s: float) -> None:
-        self._sensors = {w.sensor: _Sensor(watched=w, began_s=now_s) for w in watched}
+        self._sensors: dict[str, _Sensor] = {}
+        self.watch(watched, now_s=now_s)
+
+    def watch(self, watched: Iterable[Watched], *, now_s: float) -> None:
+        """Watch further sensors; of one already watched, channels that it keeps stay as heard."""
+        for w in watched:
+            known = self._sensors.get(w.sensor)
+            if known is None:
+                self._sensors[w.sensor] = _Sensor(watched=w, began_s=now_s)
+                continue
+            known.watched = w
+            known.began_s = now_s
+            known.heard_s = {c: at_s for c, at_s in known.heard_s.items() if c in w.channels}
+            known.implausible &= set(w.channels)
+
+    def forget(self, sensors: Iterable[str]) -> None:
+        """Watch ``sensors`` no longer."""
+        for sensor in sensors:
+            del self._sensors[sensor]
+
+    def view(self, now_s: float) -> list[SensorHealth]:
+        """Return how every sensor is now; reports nothing and changes nothing."""
+        views: list[SensorHealth] = []
+        for name, sensor in self._sensors.items():
+            state, why = decide_health(sensor, now_s)
+            heard_s = max(sensor.heard_s.values(), default=None)
+            age_s = None if heard_s is None else max(now_s - heard_s, 0.0)
+            views.append(SensorHealth(sensor=name, state=state, why=why, age_s=age_s))
+        return views
 
     @property
     def states(self) -> Mapping[str, HealthState | None]:

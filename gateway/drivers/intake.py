@@ -13,8 +13,9 @@ import structlog
 
 from gateway.clock import SystemClock
 from gateway.drivers.convert import event_of, fault_of
+from gateway.drivers.latest import Latest
 from gateway.drivers.report import Channel, Reporter, ReportRule
-from gateway.health import HealthMonitor, HealthState, Watched
+from gateway.health import HealthMonitor, HealthState, SensorHealth, Watched
 from gateway.reading import (
     GATEWAY_SENSOR,
     Arrival,
@@ -62,19 +63,52 @@ class Intake:
     """The stage between the drivers and the outbox."""
 
     def __init__(self, plans: Sequence[SensorPlan], clock: SystemClock, sink: Sink) -> None:
-        rules: dict[Channel, ReportRule] = {}
+        self._rules: dict[Channel, ReportRule] = {}
         self._bounds: dict[Channel, Bounds] = {}
-        for plan in plans:
-            rules |= plan.rules
-            self._bounds |= plan.bounds
-        watched = [w for plan in plans for w in plan.watched]
-        self._channels = {w.sensor: frozenset(w.channels) for w in watched}
+        self._channels: dict[str, frozenset[str]] = {}
         self._clock = clock
         self._sink = sink
-        self._reporter = Reporter(rules)
-        self._health = HealthMonitor(watched, now_s=clock.monotonic_s())
+        self._reporter = Reporter(self._rules)
+        self._health = HealthMonitor((), now_s=clock.monotonic_s())
+        self.latest = Latest()
+        for plan in plans:
+            self.add(plan)
         self._segment = clock.segment()
         self._state_checked_s = clock.monotonic_s()
+
+    def add(self, plan: SensorPlan) -> None:
+        """Take readings of the sensors of ``plan`` from now on."""
+        self._rules |= plan.rules
+        self._bounds |= plan.bounds
+        self._channels |= {w.sensor: frozenset(w.channels) for w in plan.watched}
+        self._health.watch(plan.watched, now_s=self._clock.monotonic_s())
+
+    def swap(self, old: SensorPlan, new: SensorPlan | None) -> None:
+        """Go by ``new`` in place of ``old``; sensors that are in both keep their health.
+
+        Of sensors only in ``old`` nothing may come any more.
+        """
+        for channel in old.rules:
+            del self._rules[channel]
+        for channel in old.bounds:
+            del self._bounds[channel]
+        kept = () if new is None else tuple(w.sensor for w in new.watched)
+        gone = [w.sensor for w in old.watched if w.sensor not in kept]
+        for sensor in gone:
+            del self._channels[sensor]
+        self._health.forget(gone)
+        self.latest.forget(gone)
+        if new is not None:
+            self.add(new)
+
+    def health(self) -> list[SensorHealth]:
+        """Return how every sensor is now."""
+        return self._health.view(self._clock.monotonic_s())
+
+    @property
+    def segment(self) -> ClockSegment:
+        """The clock's present segment."""
+        return self._segment
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Pass on what is worth reporting of ``arrivals``, which were just received."""
@@ -83,7 +117,10 @@ class Intake:
         readings: list[Reading] = []
         news = False
         for arrival in arrivals:
-            report = self._reporter.decide([self._judge(r, now_s) for r in arrival], now_s=now_s)
+            judged = [self._judge(r, now_s) for r in arrival]
+            for reading in judged:
+                self.latest.note(reading, now_s)
+            report = self._reporter.decide(judged, now_s=now_s)
             readings += report.readings
             news = news or report.news
         if readings:

@@ -70,15 +70,19 @@ class Journal:
         return [cbor2.loads(event.body) for event in events if event.type is kind]
 
 
+def make_plan(sensor: str = SENSOR, *, mass_max: float = 3e6) -> SensorPlan:
+    """Return the plan of one scale."""
+    return SensorPlan(
+        watched=[Watched(sensor=sensor, late_s=3.0, channels=(LIFE_CHANNEL,))],
+        rules={(sensor, None): ReportRule(heartbeat_s=5.0)},
+        bounds={(sensor, Quantity.MASS): Bounds(min=-1e5, max=mass_max)},
+    )
+
+
 def make_intake() -> tuple[Intake, SteppingClock, Journal]:
     """Return an intake of one scale that may weigh up to 3 t."""
     clock, journal = SteppingClock(), Journal()
-    plan = SensorPlan(
-        watched=[Watched(sensor=SENSOR, late_s=3.0, channels=(LIFE_CHANNEL,))],
-        rules={(SENSOR, None): ReportRule(heartbeat_s=5.0)},
-        bounds={(SENSOR, Quantity.MASS): Bounds(min=-1e5, max=3e6)},
-    )
-    return Intake([plan], clock, journal.put), clock, journal
+    return Intake([make_plan()], clock, journal.put), clock, journal
 
 
 def test_first_reading_is_passed_on_as_news_with_the_health() -> None:
@@ -175,3 +179,57 @@ def test_nothing_stale_is_sent_while_nothing_arrives() -> None:
         intake.tick()
 
     assert sum(isinstance(r, Scalar) for r in journal.readings()) == 1
+
+
+def test_newest_reading_is_known_also_when_it_was_not_worth_reporting() -> None:
+    """What an installer sees is the last value that came, and how many came of which quality."""
+    intake, clock, _ = make_intake()
+    intake.take([[make_scalar()]])
+    clock.pass_s(1.0)
+    intake.take([[make_scalar()]])
+    clock.pass_s(2.0)
+    (newest,) = intake.latest.of(SENSOR)
+    (health,) = intake.health()
+
+    assert newest.reading == make_scalar()
+    assert clock.monotonic_s() - newest.heard_s == 2.0
+    assert intake.latest.counts == {(SENSOR, Quality.GOOD): 2}
+    assert (health.sensor, health.state.value, health.age_s) == (SENSOR, "up", 2.0)
+
+
+def test_sensor_can_be_added_while_others_are_read() -> None:
+    """A new plan's sensor is late at first; the others' state is untouched and not told again."""
+    intake, _, journal = make_intake()
+    intake.take([[make_scalar()]])
+    intake.add(make_plan("scale-2"))
+    intake.tick()
+    intake.take([[make_scalar(sensor="scale-2")]])
+
+    states = [body["state"] for body in journal.bodies(EventType.HEALTH)]
+    assert states == ["up", "late", "up"]
+    assert [h.state.value for h in intake.health()] == ["up", "up"]
+
+
+def test_swapped_plan_judges_by_the_new_bounds_and_keeps_the_health() -> None:
+    """A sensor whose bounds change is not reported as late for it."""
+    intake, _, journal = make_intake()
+    intake.take([[make_scalar()]])
+    intake.swap(make_plan(), make_plan(mass_max=500.0))
+    intake.tick()
+    intake.take([[make_scalar(value=600.0)]])
+
+    states = [body["state"] for body in journal.bodies(EventType.HEALTH)]
+    assert states == ["up", "implausible"]
+
+
+def test_removed_sensor_is_forgotten() -> None:
+    """Of a sensor that is no longer configured nothing is shown and no health is told."""
+    intake, clock, journal = make_intake()
+    intake.take([[make_scalar()]])
+    intake.swap(make_plan(), None)
+    clock.pass_s(60.0)
+    intake.tick()
+
+    assert intake.health() == []
+    assert intake.latest.of(SENSOR) == []
+    assert [body["state"] for body in journal.bodies(EventType.HEALTH)] == ["up"]
