@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from math import isfinite
-from typing import Final
+from typing import Final, cast
 
 import cbor2
 
@@ -226,7 +226,10 @@ def _decode_sensors(item: object) -> tuple[tuple[str, Quantity | None], ...]:
         raise MalformedError(
             Malformation.BAD_FIELD, "sensors", len(rows), f"at most {SENSORS_MAX} rows"
         )
-    pairs = tuple([tuple(list_field(row, "sensor", 2)) for row in rows])
+    if all(type(row) is list for row in rows):  # As cbor2 gives them: one look for all.
+        pairs = tuple(map(tuple, cast("Sequence[list[object]]", rows)))
+    else:
+        pairs = tuple([tuple(list_field(row, "sensor")) for row in rows])
     try:
         return _sensor_table(pairs)
     except TypeError:  # Not hashable, so neither text nor null: let the check say which.
@@ -237,7 +240,8 @@ def _check_sensor_table(
     pairs: tuple[tuple[object, ...], ...],
 ) -> tuple[tuple[str, Quantity | None], ...]:
     table: list[tuple[str, Quantity | None]] = []
-    for name, quantity in pairs:
+    for row in pairs:
+        name, quantity = list_field(row, "sensor", 2)
         known = None if quantity is None else enum_field(quantity, "quantity", Quantity)
         table.append((name_field(name, "sensor"), known))
     if len(set(table)) != len(table):
@@ -341,6 +345,8 @@ def _check_finite(scalars: Scalars) -> None:
 
 def _check_quantities(envelope: Envelope) -> None:
     """Refuse a scalar of a row that declares no quantity: it would be a number of nothing."""
+    if all(quantity is not None for _, quantity in envelope.sensors):
+        return
     for index in set(envelope.scalars.sensor):
         if envelope.sensors[index][1] is None:
             raise MalformedError(

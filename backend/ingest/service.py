@@ -1,6 +1,7 @@
 """A batch of messages judged against the committed streams, in the caller's transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -40,6 +41,14 @@ _OF_KEY: Final = (Reason.UNKNOWN_GATEWAY, Reason.WRONG_KEY, Reason.BAD_SIGNATURE
 SensorTable = tuple[tuple[str, Quantity | None], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTable:
+    """The channels of a sensor table's rows, in their order, and what their ids stand for."""
+
+    ids: Int32s
+    refs: Mapping[ChannelId, ChannelRef]
+
+
 class Book:
     """What a worker remembers between batches: gateways' keys, channel ids.
 
@@ -49,7 +58,7 @@ class Book:
     def __init__(self) -> None:
         self._keys: dict[GatewayId, tuple[bytes, VerifyKey]] = {}
         self._channels: dict[ChannelName, ChannelId] = {}
-        self._tables: dict[tuple[GatewayId, SensorTable], Int32s] = {}
+        self._tables: dict[tuple[GatewayId, SensorTable], KnownTable] = {}
         self._pending: dict[ChannelName, ChannelId] = {}
 
     def learn_keys(self, heads: Iterable[StreamHead]) -> None:
@@ -90,14 +99,17 @@ class Book:
         """Return whether every row of a sensor table is known, by having been seen before."""
         return (gateway, sensors) in self._tables
 
-    def table(self, gateway: GatewayId, sensors: SensorTable) -> Int32s:
-        """Return the channel ids of an envelope's sensor rows, all of which are known."""
+    def table(self, gateway: GatewayId, sensors: SensorTable) -> KnownTable:
+        """Return the channels of an envelope's sensor rows, all of which are known."""
         found = self._tables.get((gateway, sensors))
         if found is not None:
             return found
-        ids = [self.channel((gateway, sensor, quantity)) for sensor, quantity in sensors]
-        assert None not in ids, "channels are learnt before they are used"
-        table = np.array(ids, dtype=np.int32)
+        refs: dict[ChannelId, ChannelRef] = {}
+        for sensor, quantity in sensors:
+            number = self.channel((gateway, sensor, quantity))
+            assert number is not None, "channels are learnt before they are used"
+            refs[number] = ChannelRef(gateway=gateway, sensor=sensor, quantity=quantity)
+        table = KnownTable(ids=np.array(list(refs), dtype=np.int32), refs=refs)
         if not self._pending:
             self._tables[gateway, sensors] = table
         return table
@@ -150,10 +162,10 @@ def accept(
     if changed:
         store.save_heads(conn, changed)
     accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
-    tables = [book.table(a.examined.gateway, a.examined.envelope.sensors) for a in accepted]
+    tables, refs = _tables(accepted, book)
     return Outcome(
         verdicts=tuple(verdicts),
-        batch=batch_of(accepted, tables, _refs(accepted, tables)),
+        batch=batch_of(accepted, tables, refs),
         heads=chain.heads,
         faults=tuple(_faults(before, chain.heads, verdicts, now)),
         evidence_dropped=store.add_evidence(conn, _evidence(verdicts), now),
@@ -208,12 +220,18 @@ def _learn_channels(
     conn: Conn, examined: Sequence[Examined | Refused], book: Book
 ) -> set[GatewayId]:
     """Know the id of every channel in the batch; return the gateways that have too many."""
-    missing: set[ChannelName] = {
-        (each.gateway, sensor, quantity)
+    # By identity first: a stream's table is the same object again and again, and long to compare.
+    tables = {
+        (each.gateway, id(each.envelope.sensors)): each.envelope.sensors
         for each in examined
-        if isinstance(each, Examined) and not book.knows(each.gateway, each.envelope.sensors)
-        for sensor, quantity in each.envelope.sensors
-        if book.channel((each.gateway, sensor, quantity)) is None
+        if isinstance(each, Examined)
+    }
+    missing: set[ChannelName] = {
+        (gateway, sensor, quantity)
+        for (gateway, _), sensors in tables.items()
+        if not book.knows(gateway, sensors)
+        for sensor, quantity in sensors
+        if book.channel((gateway, sensor, quantity)) is None
     }
     if not missing:
         return set()
@@ -233,21 +251,22 @@ def _learn_channels(
     return {name[0] for name in missing - new}
 
 
-def _refs(accepted: Sequence[Accepted], tables: Sequence[Int32s]) -> dict[ChannelId, ChannelRef]:
+def _tables(
+    accepted: Sequence[Accepted], book: Book
+) -> tuple[list[Int32s], dict[ChannelId, ChannelRef]]:
+    """Return the channel ids of each envelope's sensor rows, and what all of them stand for."""
+    known: dict[tuple[GatewayId, int], KnownTable] = {}
+    tables: list[Int32s] = []
+    for verdict in accepted:
+        gateway, sensors = verdict.examined.gateway, verdict.examined.envelope.sensors
+        table = known.get((gateway, id(sensors)))
+        if table is None:
+            table = known[gateway, id(sensors)] = book.table(gateway, sensors)
+        tables.append(table.ids)
     refs: dict[ChannelId, ChannelRef] = {}
-    seen: set[int] = set()
-    for verdict, table in zip(accepted, tables, strict=True):
-        if id(table) in seen:
-            continue
-        seen.add(id(table))
-        gateway = verdict.examined.gateway
-        for (sensor, quantity), number in zip(
-            verdict.examined.envelope.sensors, table, strict=True
-        ):
-            refs[ChannelId(int(number))] = ChannelRef(
-                gateway=gateway, sensor=sensor, quantity=quantity
-            )
-    return refs
+    for table in known.values():
+        refs |= table.refs
+    return tables, refs
 
 
 def _faults(
