@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from tests.conformance import envelope_cases, envelope_contents, receipt_cases
+from tests.conformance import command_cases, envelope_cases, envelope_contents, receipt_cases
 from tests.conformance.forge import Case, Forge
 from tests.conformance.vectors import VECTORS, Json
 
@@ -34,6 +34,12 @@ def main() -> int:
             Forge("receipt-v1, the backend", receipt_cases.CONTENT_TYPE, receipt),
             receipt_cases.valid_contents(),
             receipt_cases.refused_cases,
+        ),
+        **_kind(
+            "command-v1",
+            Forge("command-v1, the backend", command_cases.CONTENT_TYPE, command_cases.content()),
+            command_cases.valid_contents(),
+            command_cases.refused_cases,
         ),
     }
     changed = [name for name, text in files.items() if not _write(VECTORS / name, text)]

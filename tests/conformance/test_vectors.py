@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from schemas import envelope, receipt
+from schemas import command, envelope, receipt
 from schemas.cose import Sign1, decode_sign1, encode_protected, encode_sign1
 from schemas.errors import Malformation, MalformedError
 from schemas.keys import check_public_key, key_id_of
@@ -22,6 +22,8 @@ from tests.conformance.vectors import (
     VECTORS,
     Json,
     Vector,
+    command_content,
+    command_from,
     envelope_content,
     envelope_from,
     load_vectors,
@@ -58,6 +60,14 @@ FORMATS = {
         encode=receipt.encode_payload,
         to_json=receipt_content,
         from_json=receipt_from,
+    ),
+    "command-v1": Format(
+        bytes_max=command.COMMAND_BYTES_MAX,
+        content_type=command.content_type(),
+        decode=command.decode_command,
+        encode=command.encode_payload,
+        to_json=command_content,
+        from_json=command_from,
     ),
 }
 

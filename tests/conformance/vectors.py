@@ -11,6 +11,7 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
+from schemas.command import Challenge, Command, CommandType, Configure, Order, Rotate
 from schemas.envelope import Clock, ClockState, Envelope, Events, Scalars, Sightings
 from schemas.quantities import EventType, Quantity
 from schemas.receipt import Receipt, StreamState
@@ -161,6 +162,45 @@ def receipt_from(content: Json) -> Receipt:
         readings=content["readings"],
         state=StreamState(content["state"]),
         issued_unix_us=content["issued_unix_us"],
+    )
+
+
+def command_content(command: Command) -> Json:
+    """Return ``command`` as JSON values."""
+    body: Json = {}
+    match command.order:
+        case Challenge(nonce):
+            body["nonce"] = nonce.hex()
+        case Configure(toml):
+            body["toml"] = toml
+        case Rotate():
+            pass
+    return {
+        "gateway": command.gateway,
+        "number": command.number,
+        "issued_unix_us": command.issued_unix_us,
+        "expires_unix_us": command.expires_unix_us,
+        "type": command.type.value,
+        "body": body,
+    }
+
+
+def command_from(content: Json) -> Command:
+    """Return the command that ``content`` describes."""
+    order: Order
+    match CommandType(content["type"]):
+        case CommandType.CHALLENGE:
+            order = Challenge(bytes.fromhex(content["body"]["nonce"]))
+        case CommandType.CONFIGURE:
+            order = Configure(content["body"]["toml"])
+        case CommandType.ROTATE:
+            order = Rotate()
+    return Command(
+        gateway=content["gateway"],
+        number=content["number"],
+        issued_unix_us=content["issued_unix_us"],
+        expires_unix_us=content["expires_unix_us"],
+        order=order,
     )
 
 

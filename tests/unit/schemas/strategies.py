@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.bodies import encode_body
+from schemas.command import NONCE_BYTES, Challenge, Command, Configure, Rotate
 from schemas.envelope import (
     EPC_BYTES_MAX,
     HASH_BYTES,
@@ -144,4 +145,21 @@ def receipts() -> st.SearchStrategy[Receipt]:
         readings=NUMBERS,
         state=st.sampled_from(StreamState),
         issued_unix_us=NUMBERS,
+    )
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> Command:
+    """Return any command that a backend may issue."""
+    issued_unix_us = draw(NUMBERS)
+    return Command(
+        gateway=draw(NAMES),
+        number=draw(st.integers(1, NUMBER_MAX)),
+        issued_unix_us=issued_unix_us,
+        expires_unix_us=draw(st.integers(issued_unix_us, NUMBER_MAX)),
+        order=draw(
+            st.builds(Challenge, st.binary(min_size=NONCE_BYTES, max_size=NONCE_BYTES))
+            | st.builds(Configure, st.none() | TEXTS)
+            | st.just(Rotate())
+        ),
     )

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from schemas import envelope, receipt, topics
+from schemas import command, envelope, receipt, topics
 from tests.conformance.vectors import VECTORS
 
 SCHEMAS: Final = VECTORS.parent
@@ -146,6 +146,7 @@ def test_payloads_name_their_grammar_and_limit() -> None:
     limits = {
         "envelope": envelope.ENVELOPE_BYTES_MAX,
         "receipt": receipt.RECEIPT_BYTES_MAX,
+        "command": command.COMMAND_BYTES_MAX,
     }
 
     for name, bytes_max in limits.items():

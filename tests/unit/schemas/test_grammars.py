@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from schemas import envelope, receipt
+from schemas import command, envelope, receipt
 from schemas.bodies import EVENT_BODY_BYTES_MAX
 from schemas.columns import TAGS
 from schemas.cose import CBOR_DEPTH_MAX, KEY_ID_BYTES, SIGN1_TAG, SIGNATURE_BYTES
@@ -16,6 +16,7 @@ from tests.conformance.vectors import VECTORS
 
 ENVELOPE = "envelope-v1.cddl"
 RECEIPT = "receipt-v1.cddl"
+COMMAND = "command-v1.cddl"
 
 
 @cache
@@ -50,6 +51,14 @@ def test_grammar_lists_every_stream_state() -> None:
     assert re.findall(r'"(\w+)"', match[1]) == list(StreamState)
 
 
+def test_grammar_lists_every_command() -> None:
+    """A type of command is added to the codec and to the text together."""
+    code = _code(COMMAND)
+
+    assert re.findall(r'type: "(\w+)"', code) == list(command.CommandType)
+    assert f"nonce: bstr .size {command.NONCE_BYTES}" in code
+
+
 def test_grammar_gives_each_column_its_tag() -> None:
     """RFC 8746 tags, as in the codec."""
     tags = {
@@ -61,7 +70,11 @@ def test_grammar_gives_each_column_its_tag() -> None:
 
 @pytest.mark.parametrize(
     ("name", "content_type"),
-    [(ENVELOPE, envelope.content_type()), (RECEIPT, receipt.content_type())],
+    [
+        (ENVELOPE, envelope.content_type()),
+        (RECEIPT, receipt.content_type()),
+        (COMMAND, command.content_type()),
+    ],
 )
 def test_grammar_has_the_codec_s_framing(name: str, content_type: str) -> None:
     """Content type with version, tag, and the lengths of key id, signature and hash."""
@@ -71,7 +84,8 @@ def test_grammar_has_the_codec_s_framing(name: str, content_type: str) -> None:
     assert f"#6.{SIGN1_TAG}([" in code
     assert f"4 => bstr .size {KEY_ID_BYTES}" in code
     assert f"signature: bstr .size {SIGNATURE_BYTES}" in code
-    assert f"sha256 = bstr .size {envelope.HASH_BYTES}" in code
+    if name != COMMAND:
+        assert f"sha256 = bstr .size {envelope.HASH_BYTES}" in code
     assert f"count = 0..{envelope.NUMBER_MAX}" in code
 
 
@@ -88,3 +102,5 @@ def test_grammar_says_each_limit() -> None:
     ):
         assert limit in _text(ENVELOPE)
     assert f"{receipt.RECEIPT_BYTES_MAX:,} bytes" in _text(RECEIPT)
+    assert f"{command.COMMAND_BYTES_MAX:,} bytes" in _text(COMMAND)
+    assert f"{command.TOML_BYTES_MAX:,} bytes" in _text(COMMAND)

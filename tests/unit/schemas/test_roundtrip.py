@@ -1,4 +1,4 @@
-"""Envelope and receipt: the round trip, and bytes of every other kind."""
+"""Envelope, receipt and command: the round trip, and bytes of every other kind."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import envelope, receipt
+from schemas import command, envelope, receipt
+from schemas.command import decode_command
 from schemas.cose import (
     SIGNATURE_BYTES,
     Sign1,
@@ -21,10 +22,11 @@ from schemas.envelope import ENVELOPE_BYTES_MAX, decode_envelope
 from schemas.errors import MalformedError
 from schemas.receipt import decode_receipt
 from tests.conformance.vectors import envelope_content, load_vectors
-from tests.unit.schemas.strategies import envelopes, receipts
+from tests.unit.schemas.strategies import commands, envelopes, receipts
 
 PROTECTED = encode_protected(envelope.content_type(), bytes(16))
 MESSAGES = [vector.message for vector in load_vectors("envelope-v1") if not vector.refused]
+COMMANDS = [vector.message for vector in load_vectors("command-v1") if not vector.refused]
 RECEIPTS = [vector.message for vector in load_vectors("receipt-v1") if not vector.refused]
 
 
@@ -58,6 +60,14 @@ def test_receipt_decodes_to_what_was_issued(issued: receipt.Receipt) -> None:
     assert _read(message, decode_receipt) == issued
 
 
+@given(commands())
+def test_command_decodes_to_what_was_issued(issued: command.Command) -> None:
+    """Every field comes back."""
+    message = _unsigned(command.content_type(), command.encode_payload(issued))
+
+    assert _read(message, decode_command) == issued
+
+
 @given(st.binary(max_size=64))
 def test_random_bytes_are_refused_and_raise_nothing_else(data: bytes) -> None:
     """Noise is a MalformedError, for a receipt as for an envelope."""
@@ -65,9 +75,11 @@ def test_random_bytes_are_refused_and_raise_nothing_else(data: bytes) -> None:
         _read(data, decode_envelope)
     with pytest.raises(MalformedError):
         _read(data, decode_receipt)
+    with pytest.raises(MalformedError):
+        _read(data, decode_command)
 
 
-@given(st.sampled_from(MESSAGES + RECEIPTS), st.data())
+@given(st.sampled_from(MESSAGES + RECEIPTS + COMMANDS), st.data())
 def test_mutated_message_is_refused_or_read_and_raises_nothing_else(
     message: bytes, data: st.DataObject
 ) -> None:
@@ -76,7 +88,7 @@ def test_mutated_message_is_refused_or_read_and_raises_nothing_else(
     end = data.draw(st.integers(start, min(len(message), start + 9)), label="end")
     mutated = message[:start] + data.draw(st.binary(max_size=9), label="put in") + message[end:]
 
-    for decode in (decode_envelope, decode_receipt):
+    for decode in (decode_envelope, decode_receipt, decode_command):
         with suppress(MalformedError):
             _read(mutated, decode)
 
