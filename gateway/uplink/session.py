@@ -18,6 +18,7 @@ from gateway.errors import UnavailableError, UntrustedError
 from gateway.outbox.store import OutboxStore, ReceiptOutcome, StoredEnvelope
 from gateway.outbox.writer import Outbox
 from gateway.signing import ReceiptVerifier
+from gateway.uplink.link import Link, LinkState
 from gateway.uplink.receipts import SendWindow
 from schemas.receipt import RECEIPT_BYTES_MAX, Receipt, StreamState
 from schemas.topics import receipt_topic, status_topic, up_topic
@@ -71,11 +72,10 @@ class Uplink:
         self._wake = asyncio.Event()
         self._publishing = 0
         self._ending = False
-        self._stopped = ""  # Why nothing may be sent; empty: it may.
         self._unsettled: tuple[Receipt, float] | None = None
         self._head_known = True
         self._asked_s = 0.0
-        self.forged = 0  # Receipts that were none of the backend's.
+        self.link = Link(state=LinkState.CONNECTING, since_s=parts.clock.monotonic_s())
 
     def wake(self) -> None:
         """Tell the sender that the outbox holds something new; call it in the event loop."""
@@ -87,11 +87,13 @@ class Uplink:
         reachable = True
         while True:
             began_s = self._parts.clock.monotonic_s()
+            self.link.change(LinkState.CONNECTING, began_s)
             try:
                 await self._hold_session()
             except* (aiomqtt.MqttError, UnavailableError, OSError, TimeoutError) as group:
+                self.link.error = _first_text(group)
                 if reachable:
-                    _log.warning("uplink_lost", error=str(group.exceptions[0]))
+                    _log.warning("uplink_lost", error=self.link.error)
                 reachable = False
             if self._ending:  # The client's farewell may have put another error in its place.
                 raise asyncio.CancelledError
@@ -101,7 +103,10 @@ class Uplink:
             # Full jitter: a thousand gateways must not come back in step.
             ceiling_s = min(RECONNECT_S_MIN * 2**attempt, RECONNECT_S_MAX)
             attempt = min(attempt + 1, 16)
-            await asyncio.sleep(self._parts.random.uniform(0, ceiling_s))
+            wait_s = self._parts.random.uniform(0, ceiling_s)
+            now_s = self._parts.clock.monotonic_s()
+            self.link.change(LinkState.WAITING, now_s, retry_s=now_s + wait_s)
+            await asyncio.sleep(wait_s)
 
     async def _hold_session(self) -> None:
         parts = self._parts
@@ -124,6 +129,7 @@ class Uplink:
                 await self._begin()
                 await client.subscribe(receipt_topic(parts.gateway), qos=1)
                 await client.publish(status, ONLINE, qos=1, retain=True)
+                self._note_open()
                 _log.info("uplink_open", host=broker.host, port=broker.port)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._listen(client))
@@ -163,7 +169,7 @@ class Uplink:
     async def _fetch(self) -> list[StoredEnvelope]:
         # What the broker has not even acknowledged still is on its way: never more than a window.
         room = min(self._window.room, self._window.window - self._publishing, FETCH_MAX)
-        if self._stopped or room <= 0:
+        if self.link.stopped or room <= 0:
             return []
         after = self._window.sent
 
@@ -171,7 +177,7 @@ class Uplink:
             return store.stream() is not None, store.envelopes_after(after, room)
 
         self._head_known, envelopes = await asyncio.wrap_future(self._parts.outbox.run(fetch))
-        return [] if self._stopped else envelopes  # A fork may have shown itself meanwhile.
+        return [] if self.link.stopped else envelopes  # A fork may have shown itself meanwhile.
 
     async def _ask(self, client: aiomqtt.Client, now_s: float) -> None:
         """Ask for the retained receipt again while only that can tell where the stream stands."""
@@ -187,7 +193,7 @@ class Uplink:
 
     async def _wait(self) -> None:
         now_s = self._parts.clock.monotonic_s()
-        waits = [self._window.wait_s(now_s) if not self._stopped else None]
+        waits = [self._window.wait_s(now_s) if not self.link.stopped else None]
         if self._unsettled is not None:
             waits.append(max(self._unsettled[1] + self._settle_s - now_s, 0.0))
         if not self._head_known:
@@ -211,6 +217,7 @@ class Uplink:
             except UntrustedError as error:
                 self._count_forged(str(error))
                 continue
+            self.link.note_receipt(receipt.number, self._parts.clock.monotonic_s())
             await self._apply(receipt, settled=False)
 
     async def _settle(self, now_s: float) -> None:
@@ -242,23 +249,38 @@ class Uplink:
                 return
         self._wake.set()
 
+    def _note_open(self) -> None:
+        state = LinkState.STOPPED if self.link.stopped else LinkState.OPEN
+        self.link.change(state, self._parts.clock.monotonic_s())
+
     def _note_state(self, receipt: Receipt) -> None:
         if receipt.state is StreamState.STOPPED:
             self._stop(f"the backend stopped the stream after envelope {receipt.number}")
-        elif self._stopped:
-            self._stopped = ""
+        elif self.link.stopped:
+            self.link.stopped = ""
+            self._note_open()
             _log.warning("uplink_resumed", number=receipt.number)
 
     def _stop(self, why: str) -> None:
-        if not self._stopped:
-            self._stopped = why
+        if not self.link.stopped:
+            self.link.stopped = why
+            self._note_open()
             _log.error("uplink_stopped", why=why, remedy="re-enrol this gateway with a new key")
             self._parts.alarm(why)
 
     def _count_forged(self, why: str) -> None:
-        self.forged += 1
-        if self.forged.bit_count() == 1:  # The 1st, 2nd, 4th, 8th ...: a flood must not fill logs.
-            _log.warning("receipt_refused", why=why, count=self.forged)
+        self.link.forged += 1
+        # The 1st, 2nd, 4th, 8th ...: a flood must not fill the log.
+        if self.link.forged.bit_count() == 1:
+            _log.warning("receipt_refused", why=why, count=self.link.forged)
+
+
+def _first_text(group: BaseExceptionGroup[Exception]) -> str:
+    """Return what the first error in a group of groups says; its kind where it says nothing."""
+    first = group.exceptions[0]
+    if isinstance(first, BaseExceptionGroup):
+        return _first_text(first)
+    return str(first) or type(first).__name__
 
 
 def _raise_if_cancelled() -> None:

@@ -17,6 +17,7 @@ from gateway.outbox.database import OutboxStats
 from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import EventReading
 from gateway.signing import ReceiptVerifier
+from gateway.uplink.link import LinkState
 from gateway.uplink.session import Broker, Uplink, UplinkParts
 from schemas.cose import decode_sign1
 from schemas.envelope import ENVELOPE_BYTES_MAX, decode_envelope
@@ -216,7 +217,7 @@ async def test_forged_receipts_delete_nothing(broker: EmbeddedBroker, tmp_path: 
         ]
         for message in forged:
             await client.publish(receipt_topic(GATEWAY), message, qos=1)
-        await until(lambda: rig.uplink.forged == len(forged))
+        await until(lambda: rig.uplink.link.forged == len(forged))
 
         stats = await rig.stats()
         assert stats.receipted_number == 0
@@ -248,6 +249,8 @@ async def test_fork_stops_sending_and_keeps_everything(
                     assert _number_of(bytes(message.payload)) == 1  # Under way before the stop.
 
         assert "fork" in rig.alarms[0]
+        link = rig.uplink.link
+        assert (link.state, link.stopped) == (LinkState.STOPPED, rig.alarms[0])
         assert (await rig.stats()).unreceipted == (await rig.stats()).head_number
 
 
@@ -268,6 +271,8 @@ async def test_stream_that_the_backend_stopped_goes_on_when_it_opens(
             await client.publish(receipt_topic(GATEWAY), backend.receipt(), qos=1, retain=True)
             async with backend.serving(broker.port, username="backend", password=USERS["backend"]):
                 await rig.until_receipted(2)
+        assert rig.uplink.link.state is LinkState.OPEN
+        assert rig.uplink.link.receipt_number == backend.number
 
 
 async def test_broker_killed_and_started_again_loses_nothing(
