@@ -63,6 +63,26 @@ class Spoofing(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ReaderWhat(StrEnum):
+    """What an RFID reader on a network says of itself."""
+
+    CONNECTED = "connected"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECTION_CLOSED = "connection_closed"
+    OTHER_CLIENT = "other_client"
+    ANTENNA_CONNECTED = "antenna_connected"
+    ANTENNA_DISCONNECTED = "antenna_disconnected"
+    READER_EXCEPTION = "reader_exception"
+    BUFFER_WARNING = "buffer_warning"
+    BUFFER_OVERFLOW = "buffer_overflow"
+    ROSPEC_STARTED = "rospec_started"
+    ROSPEC_ENDED = "rospec_ended"
+    ROSPEC_PREEMPTED = "rospec_preempted"
+    AISPEC_ENDED = "aispec_ended"
+    GPI = "gpi"
+    OTHER = "other"
+
+
 class FaultWhy(StrEnum):
     """Why bytes did not become a reading."""
 
@@ -148,6 +168,64 @@ class ReaderReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagReport:
+    """A reader's summary of ``count`` reads of one tag; its times are the reader's own.
+
+    ``uptime`` times count from the reader's start, where it has no clock of its own.
+    """
+
+    epc: bytes
+    rssi_dbm: float | None
+    antenna: int | None
+    pc: int | None = None
+    count: int = 1
+    first_seen_us: int | None = None
+    last_seen_us: int | None = None
+    first_seen_uptime_us: int | None = None
+    last_seen_uptime_us: int | None = None
+    rospec: int | None = None
+    channel: int | None = None
+    access_spec: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderEvent:
+    """Something that a reader tells of itself, at a time of its own clock."""
+
+    what: ReaderWhat
+    antenna: int | None
+    text: str
+    time_us: int | None
+    uptime_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderMessage:
+    """A reader's valid message that is neither tag nor event; ``status`` where it has one."""
+
+    type: int
+    name: str
+    number: int
+    status: int | None
+    text: str
+    parameters: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderCapabilities:
+    """What a reader is: its maker by enterprise number, its model by the maker's number."""
+
+    antennas: int
+    utc_clock: bool
+    manufacturer: int
+    model: int
+    firmware: str
+
+
+ReaderSaid: TypeAlias = TagReport | ReaderEvent | ReaderMessage | ReaderCapabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraObject:
     """The latest state of one object that a camera tracks; upsert by ``object_id``."""
 
@@ -222,6 +300,7 @@ Event: TypeAlias = (
     | Weight
     | TagRead
     | ReaderReply
+    | ReaderSaid
     | CameraObject
     | CameraReview
     | CameraNote

@@ -13,9 +13,14 @@ from gateway.decode.events import (
     Fault,
     GnssIntegrity,
     Position,
+    ReaderCapabilities,
+    ReaderEvent,
+    ReaderMessage,
     ReaderReply,
+    ReaderSaid,
     SceneChange,
     TagRead,
+    TagReport,
     Weight,
 )
 
@@ -61,6 +66,8 @@ def json_line(event: Event) -> JsonLine:
                 "command": event.command,
                 "parameters": event.parameters.hex(),
             }
+        case TagReport() | ReaderEvent() | ReaderMessage() | ReaderCapabilities():
+            return _reader(event)
         case Fault():
             return {"kind": "fault", "why": event.why.value, "bytes": event.bytes.hex()}
         case _:
@@ -88,6 +95,57 @@ def _position(event: Position) -> JsonLine:
         "speed_mps": event.speed_mps,
         "accuracy_m": event.accuracy_m,
     }
+
+
+def _reader(event: ReaderSaid) -> JsonLine:
+    match event:
+        case TagReport():
+            return {
+                "kind": "sighting",
+                "epc": event.epc.hex(),
+                "rssi_dbm": event.rssi_dbm,
+                "antenna": event.antenna,
+                "pc": None if event.pc is None else f"{event.pc:04x}",
+                "uri": decode_epc(event.epc).tag_uri,
+                "count": event.count,
+                "first_seen": iso_time(event.first_seen_us),
+                "last_seen": iso_time(event.last_seen_us),
+                "first_seen_uptime_us": event.first_seen_uptime_us,
+                "last_seen_uptime_us": event.last_seen_uptime_us,
+                "rospec": event.rospec,
+                "channel": event.channel,
+                "access_spec": event.access_spec,
+            }
+        case ReaderEvent():
+            return {
+                "kind": "reader_event",
+                "what": event.what.value,
+                "antenna": event.antenna,
+                "text": event.text,
+                "time": iso_time(event.time_us),
+                "uptime_us": event.uptime_us,
+            }
+        case ReaderMessage():
+            return {
+                "kind": "reader_message",
+                "type": event.type,
+                "name": event.name,
+                "number": event.number,
+                "status": event.status,
+                "text": event.text,
+                "parameters": event.parameters.hex(),
+            }
+        case ReaderCapabilities():
+            return {
+                "kind": "reader_capabilities",
+                "antennas": event.antennas,
+                "utc_clock": event.utc_clock,
+                "manufacturer": event.manufacturer,
+                "model": event.model,
+                "firmware": event.firmware,
+            }
+        case _:
+            assert_never(event)
 
 
 def _camera(
