@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.decode import (
+    chafon,
     frigate,
+    gpsd,
     nmea,
     onvif,
     scale_ad,
@@ -17,6 +19,8 @@ from gateway.decode import (
     scale_sics,
     scale_tfo,
     scale_tscale,
+    ubx,
+    yr903,
     yrm100,
 )
 from gateway.decode.events import DecoderFactory
@@ -54,13 +58,17 @@ def family(name: str) -> Family:
 
 _ALL: Final = (
     Family("nmea", nmea.NmeaDecoder, "GNSS: RMC GGA GNS GLL GSA GST ZDA", "NMEA 0183 4.11"),
+    Family("ubx", ubx.UbxDecoder, "u-blox: UBX frames beside NMEA", "UBX-13003221, -22008968"),
+    Family("gpsd", gpsd.GpsdDecoder, "gpsd: TPV and SKY as JSON lines", "gpsd_json(5) 3.25"),
     Family("scale-ad", scale_ad.make, "A&D: ST,GS,+0012.34kg", "A&D AD-4329A OP-02"),
     Family("scale-tscale", scale_tscale.make, "T-Scale: ST,GS    20.7g", "captures"),
     Family("scale-ohaus", scale_ohaus.make_ohaus, "Ohaus; Mettler continuous", "T32, IND560"),
     Family("scale-sics", scale_sics.make, "Mettler-Toledo: S S  100.00 g", "MT-SICS manual"),
     Family("scale-spun", scale_ohaus.make_spun, "SPUN:  20.0 kg   ?G", "captures"),
     Family("scale-tfo", scale_tfo.make, "TFO1: labelled fields, in kg", "captures"),
-    Family("rfid-yrm100", yrm100.Yrm100Decoder, "Serial UHF RFID: BB..7E", "MagicRF M100"),
+    Family("rfid-yrm100", yrm100.make, "Serial UHF RFID: BB..7E", "MagicRF M100"),
+    Family("rfid-yr903", yr903.make, "Serial UHF RFID: A0, length ..", "its protocol V3.7"),
+    Family("rfid-chafon", chafon.make, "Chafon UHFReader18 and 288", "UR series manual 1.14"),
     Family("frigate", frigate.make, "Frigate, JSON of topic and payload", "Frigate 0.16 MQTT"),
     Family("onvif-mqtt", onvif.make, "ONVIF, JSON of topic and payload", "ONVIF Core 22.12"),
 )

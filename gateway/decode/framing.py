@@ -29,13 +29,15 @@ class LineFramer:
     """Cut a stream at CR, LF or both; blank lines and padding bytes are skipped.
 
     With ``parity`` a terminator or a padding byte counts with its eighth bit set too, as it
-    arrives from a 7-bit device with parity on a port opened for 8 bits.
+    arrives from a 7-bit device with parity on a port opened for 8 bits. A line of more than
+    ``bytes_max`` is a fault.
     """
 
-    def __init__(self, *, parity: bool = True) -> None:
+    def __init__(self, *, parity: bool = True, bytes_max: int = LINE_BYTES_MAX) -> None:
         both = (0, _PARITY_BIT) if parity else (0,)
         self._ends = frozenset(end | bit for end in _ENDS for bit in both)
         self._fillers = frozenset(filler | bit for filler in _FILLERS for bit in both)
+        self._bytes_max = bytes_max
         self._line = bytearray()
         self._whole = False
         self._overlong = False
@@ -49,7 +51,7 @@ class LineFramer:
                 self._whole = True
             elif byte in self._fillers:
                 continue
-            elif len(self._line) < LINE_BYTES_MAX:
+            elif len(self._line) < self._bytes_max:
                 self._line.append(byte)
             else:
                 self._overlong = True

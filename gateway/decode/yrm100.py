@@ -9,12 +9,13 @@ EPC UHF Gen2 Air Interface 2.0.1, 6.3.2.1.2 and annex F (CRC-16: polynomial 0x10
 inverted).
 """
 
+from binascii import crc_hqx
 from typing import Final
 
 from gateway.decode.events import Event, FaultWhy, ReaderReply, TagRead, fault
+from gateway.decode.frames import FrameDecoder, FrameForm
 
 PARAMETERS_BYTES_MAX: Final = 264  # A tag memory read of 255 bytes; a longer frame is noise.
-NOISE_BYTES_MAX: Final = 256  # A run of noise is reported at least this often.
 INVENTORY_ROUNDS_MAX: Final = 0xFFFF  # The count field of command 0x27 has 16 bits.
 ANTENNA: Final = 1  # These modules have one antenna.
 
@@ -65,83 +66,12 @@ def encode_inventory_stop() -> bytes:
 
 def crc16_gen2(data: bytes) -> int:
     """Return the CRC-16 that a Gen2 tag sends after ``data`` (its PC and EPC)."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc ^ 0xFFFF
+    return crc_hqx(data, 0xFFFF) ^ 0xFFFF
 
 
-class Yrm100Decoder:
-    """Find frames in a byte stream; one instance for each open port."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._noise = bytearray()
-        self._reported = 0  # Leading bytes of _bytes that a fault has already shown.
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        """Return what ``chunk`` completes, oldest first."""
-        events: list[Event] = []
-        for byte in chunk:  # Byte by byte, so that the result cannot depend on the chunks.
-            self._bytes.append(byte)
-            self._scan(events)
-        return events
-
-    def flush(self) -> list[Event]:
-        """Return what was pending when the bytes ended, or the line fell silent in a frame."""
-        events: list[Event] = []
-        if self._bytes:
-            self._end_noise(events)
-            if not self._reported:
-                events.append(fault(FaultWhy.TRUNCATED, self._bytes))
-                self._reported = len(self._bytes)
-        while self._bytes:
-            self._skip(events)
-            self._scan(events)
-        self._end_noise(events)
-        return events
-
-    def _scan(self, events: list[Event]) -> None:
-        while self._bytes:
-            length = _frame_length(self._bytes)
-            if length is None:
-                self._skip(events)
-            elif len(self._bytes) < max(length, _HEADER_BYTES):
-                return
-            elif not self._take(length, events):
-                self._skip(events)
-
-    def _take(self, length: int, events: list[Event]) -> bool:
-        """Take the frame at the front, if it is one."""
-        frame = bytes(self._bytes[:length])
-        if frame[-1] != _END:
-            return False
-        if sum(frame[1:-2]) & 0xFF != frame[-2]:
-            self._end_noise(events)
-            events.append(fault(FaultWhy.BAD_CHECKSUM, frame))
-            self._reported = max(self._reported, length)
-            return False
-        self._end_noise(events)
-        events.append(_decode_frame(frame))
-        del self._bytes[:length]
-        self._reported = max(0, self._reported - length)
-        return True
-
-    def _skip(self, events: list[Event]) -> None:
-        byte = self._bytes.pop(0)
-        if self._reported:
-            self._reported -= 1
-            return
-        self._noise.append(byte)
-        if len(self._noise) >= NOISE_BYTES_MAX:
-            self._end_noise(events)
-
-    def _end_noise(self, events: list[Event]) -> None:
-        if self._noise:
-            events.append(fault(FaultWhy.NOISE, self._noise))
-            self._noise.clear()
+def make() -> FrameDecoder:
+    """Return a decoder for one port."""
+    return FrameDecoder(_FORM)
 
 
 def _frame_length(data: bytearray) -> int | None:
@@ -150,17 +80,22 @@ def _frame_length(data: bytearray) -> int | None:
         return None
     if len(data) < _HEADER_BYTES:
         return 0
-    length = int.from_bytes(data[3:5], "big")
-    return None if length > PARAMETERS_BYTES_MAX else _FRAME_BYTES + length
+    return _FRAME_BYTES + int.from_bytes(data[3:5], "big")
 
 
-def _decode_frame(frame: bytes) -> Event:
+def _check(frame: bytes) -> FaultWhy | None:
+    if frame[-1] != _END:
+        return FaultWhy.NOISE
+    return None if sum(frame[1:-2]) & 0xFF == frame[-2] else FaultWhy.BAD_CHECKSUM
+
+
+def _decode_frame(frame: bytes) -> list[Event]:
     kind, command, parameters = frame[1], frame[2], frame[_HEADER_BYTES:-2]
     if kind == _NOTICE and command == _INVENTORY:
-        return _decode_tag(frame, parameters)
+        return [_decode_tag(frame, parameters)]
     if command == _ERROR and parameters[:1] != bytes((_NO_TAG,)):
-        return fault(FaultWhy.READER_ERROR, frame)
-    return ReaderReply(command=command, parameters=parameters)
+        return [fault(FaultWhy.READER_ERROR, frame)]
+    return [ReaderReply(command=command, parameters=parameters)]
 
 
 def _decode_tag(frame: bytes, parameters: bytes) -> Event:
@@ -175,3 +110,11 @@ def _decode_tag(frame: bytes, parameters: bytes) -> Event:
         return fault(FaultWhy.BAD_CRC, frame)
     dbm = rssi - 256 if rssi >= 128 else rssi
     return TagRead(epc=epc, rssi_dbm=float(dbm), antenna=ANTENNA, pc=pc)
+
+
+_FORM: Final = FrameForm(
+    bytes_max=_FRAME_BYTES + PARAMETERS_BYTES_MAX,
+    measure=_frame_length,
+    check=_check,
+    decode=_decode_frame,
+)

@@ -17,7 +17,6 @@ from gateway.decode.events import (
     Fix,
     Phase,
     Position,
-    ReaderReply,
     TagRead,
     Weight,
 )
@@ -42,6 +41,7 @@ OWN_FAMILIES = {
     "TFO1__Serial_Log.bin": {"scale-tfo"},
     "PH_Meter__Serial_Log_PH.bin": set[str](),
 }
+RFID_PROTOCOLS = {"rfid-yrm100": "R200", "rfid-yr903": "YR903", "rfid-chafon": "Chafon"}
 MODES = {1: Fix.NONE, 2: Fix.TWO_D, 3: Fix.THREE_D}
 
 
@@ -158,23 +158,49 @@ def test_a_foreign_device_yields_no_weight(captures: Path, name: str, capture: s
     assert bool(found) == (name in OWN_FAMILIES[capture])
 
 
-def test_serial_rfid_frames(captures: Path) -> None:
-    """A valid frame is a sighting or an answer; an invalid or foreign one is a fault."""
+@pytest.mark.parametrize("name", RFID_PROTOCOLS)
+def test_serial_rfid_frames(captures: Path, name: str) -> None:
+    """A valid frame is a sighting or an answer; an invalid or foreign one never is either."""
     for frame in json.loads((captures / "rfid" / "serial_frames.json").read_text()):
-        decoder = family("rfid-yrm100").make()
+        decoder = family(name).make()
         data = bytes.fromhex(frame["hex"])
-        (event,) = decoder.feed(data) + decoder.flush()
-        if not frame["frame_valid"] or not frame["proto"].startswith("R200"):
-            assert isinstance(event, Fault)
-        elif "epc" in frame:
+        events = decoder.feed(data) + decoder.flush()
+        own = frame["proto"].startswith(RFID_PROTOCOLS[name])
+        faults = [event for event in events if isinstance(event, Fault)]
+        assert faults == ([] if own and frame["frame_valid"] else events)
+        assert events
+
+
+def test_captured_tags_of_a_yrm100(captures: Path) -> None:
+    """RSSI, PC and EPC are what the capture's provenance says."""
+    for frame in json.loads((captures / "rfid" / "serial_frames.json").read_text()):
+        if "epc" in frame and frame["frame_valid"]:
+            (event,) = family("rfid-yrm100").make().feed(bytes.fromhex(frame["hex"]))
             assert event == TagRead(
                 epc=bytes.fromhex(frame["epc"]),
                 rssi_dbm=frame["rssi_dbm"],
                 antenna=1,
                 pc=int(frame["pc"], 16),
             )
-        else:
-            assert event == ReaderReply(command=0xC1, parameters=b"\0")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("test_uhfreader18.py:RESP_TAGS_3", ("49440000000000000a000334", 1)),
+        ("test_uhfreader288.py:RESP_TAGS_1", ("000000000000000000000313", 1)),
+        ("test_uhfreader288.py:RESP_TAGS_3", ("49440000000000000a000334", 3)),
+    ],
+)
+def test_captured_tags_of_a_chafon(captures: Path, name: str, expected: tuple[str, int]) -> None:
+    """Either reader's form is read; only the newer names its antenna."""
+    frames = json.loads((captures / "rfid" / "serial_frames.json").read_text())
+    (data,) = (bytes.fromhex(frame["hex"]) for frame in frames if frame["name"] == name)
+    (event,) = family("rfid-chafon").make().feed(data)
+
+    assert isinstance(event, TagRead)
+    assert (event.epc.hex(), event.antenna) == expected
+    assert (event.rssi_dbm, event.pc) == (None, None)
 
 
 def test_epc_vectors(captures: Path) -> None:

@@ -63,7 +63,9 @@ def test_a_position_and_a_sighting_as_lines(tmp_path: Path) -> None:
 
 def test_errors_name_field_and_value(tmp_path: Path) -> None:
     """A wrong family, file or chunk is refused at once, before the first line."""
-    with pytest.raises(UnknownFamilyError, match="'scale-x' is not one of nmea, scale-ad"):
+    with pytest.raises(
+        UnknownFamilyError, match="'scale-x' is not one of nmea, ubx, gpsd, scale-ad"
+    ):
         decode_file("scale-x", tmp_path)
     with pytest.raises(CaptureError, match=r"none\.bin is not a readable file"):
         decode_file("nmea", tmp_path / "none.bin")
@@ -82,6 +84,8 @@ def test_families_are_listed_in_order() -> None:
 
     assert [family.name for family in families] == [
         "nmea",
+        "ubx",
+        "gpsd",
         "scale-ad",
         "scale-tscale",
         "scale-ohaus",
@@ -89,6 +93,8 @@ def test_families_are_listed_in_order() -> None:
         "scale-spun",
         "scale-tfo",
         "rfid-yrm100",
+        "rfid-yr903",
+        "rfid-chafon",
         "frigate",
         "onvif-mqtt",
     ]

@@ -1,6 +1,7 @@
 """What every family's decoder must hold, whatever the bytes."""
 
 import json
+import struct
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -51,6 +52,32 @@ def message(topic: str, payload: object) -> bytes:
     return json.dumps({"topic": topic, "payload": payload}).encode() + b"\n"
 
 
+def yr903(command: int, data: bytes) -> bytes:
+    """Return a frame of a YR903, its check such that all bytes sum to zero."""
+    body = bytes((0xA0, 3 + len(data), 1, command)) + data
+    return body + bytes((-sum(body) & 0xFF,))
+
+
+def ubx(kind: int, number: int, payload: bytes) -> bytes:
+    """Return a UBX frame."""
+    body = bytes((kind, number)) + len(payload).to_bytes(2, "little") + payload
+    a = b = 0
+    for byte in body:
+        a = (a + byte) % 256
+        b = (b + a) % 256
+    return b"\xb5\x62" + body + bytes((a, b))
+
+
+# 2026-01-02 12:00:00, 3D, 9 satellites, 4.05 E 51.95 N, 2.5 m.
+PVT = ubx(
+    0x01,
+    0x07,
+    bytes.fromhex("00000000ea0701020c000007000000000000000003010009")
+    + struct.pack("<ii", 40_500_000, 519_500_000)
+    + bytes(8)
+    + (2_500).to_bytes(4, "little")
+    + bytes(48),
+)
 TFO = (
     b"F      0.0\rH      0.0\rQ      0.0\rX      0.0\rA    366.0\r0     23.0\r4    343.5\r"
     b"1      0.0\r2       0\rB\x83\rC20\xf4 02\xf3 2023\xf2 MON 09:20AM\rV1\r\n"
@@ -77,6 +104,24 @@ FRAMES: dict[str, list[bytes]] = {
         b"$GPGGA,120001.00,5157.00000,N,00403.00000,E,1,08,0.9,5.0,M,46.0,M,,*00\r\n",
         b"\0\0",
     ],
+    "ubx": [
+        PVT,
+        nmea("GPGGA,120001.00,5157.00000,N,00403.00000,E,1,08,0.9,5.0,M,46.0,M,,"),
+        ubx(0x01, 0x03, bytes((0, 0, 0, 0, 3, 0x0D, 0, 0x10)) + bytes(8)),
+        ubx(0x0A, 0x09, bytes(22) + b"\x0c" + bytes(22) + b"\x40" + bytes(14)),
+        ubx(0x27, 0x09, bytes((2, 0x1B, 0, 0))),
+        b"\xb5\x62\x01\x07\x5c\x00",
+        PVT[:-1] + b"\x00",
+    ],
+    "gpsd": [
+        b'{"class":"TPV","device":"/dev/ttyACM0","mode":3,"time":"2026-01-02T12:00:00.500Z",'
+        b'"lat":51.95,"lon":4.05,"eph":3.2,"speed":0.1}\r\n',
+        b'{"class":"SKY","device":"/dev/ttyACM0","hdop":0.9,"uSat":9,"satellites":[]}\r\n',
+        b'{"class":"TPV","device":"/dev/ttyACM0","mode":1}\r\n',
+        b'{"class":"ERROR","message":"Unrecognized request"}\r\n',
+        b'{"class":"TPV","mode":3,"lat":95,"lon":4}\r\n',
+        b'{"class":"DEVICES","devices":[]}\r\n',
+    ],
     "scale-ad": [b"ST,GS,+0012.34kg\r\n", b"US,NT,-0000.50kg\r\n", b"OL,GS,     .  kg\r\n"],
     "scale-tscale": [b"ST,GS    20.7g  \r\n", b"US,GS,   245.6 g\r\n", b"ST,GS  1.0 pcs\r\n"],
     "scale-ohaus": [
@@ -93,6 +138,20 @@ FRAMES: dict[str, list[bytes]] = {
         bytes.fromhex("bb01ff000115167e"),
         bytes.fromhex("bb02220011c8"),
     ],
+    "rfid-yr903": [
+        yr903(0x89, bytes.fromhex("0530003074257bf7194e4000001a8562")),
+        yr903(0x89, bytes.fromhex("0530a0a0a0a0a0a0a0a0a0a0a0a0a0e2")),
+        yr903(0x89, bytes.fromhex("01002200000003")),
+        yr903(0x89, b"\x22"),
+        bytes.fromhex("a013018905"),
+    ],
+    "rfid-chafon": [
+        bytes.fromhex("1500010301010c0000000000000000000003136bb1a5"),
+        bytes.fromhex("13000103010c49440000000000000a000334a5fb"),
+        bytes.fromhex("0700010101001e4b"),
+        bytes.fromhex("1100210000160c034e001e0a01000000e651"),
+        bytes.fromhex("1500010301"),
+    ],
     "frigate": [
         message("frigate/available", "online"),
         message("frigate/dock/status/detect", "offline"),
@@ -108,7 +167,7 @@ FRAMES: dict[str, list[bytes]] = {
         b"{}{}[",
     ],
 }
-END = {"rfid-yrm100": b"", "nmea": b"\r\n"}
+END = {"rfid-yrm100": b"", "rfid-yr903": b"", "rfid-chafon": b"", "nmea": b"\r\n"}
 LINES_OF = {"scale-tfo": 12}
 
 
@@ -193,6 +252,9 @@ def test_after_flush_a_decoder_is_as_new(name: str, data: st.DataObject) -> None
 @example(noise=b"\xbb\x02\x22\x00\x11")
 @example(noise=b"\x02")
 @example(noise=b'{"')
+@example(noise=b"\xb5\x62\x01\x07\x00\x10")
+@example(noise=b"\xa0\xff")
+@example(noise=b"\xff")
 def test_a_good_frame_after_noise_is_read(name: str, noise: bytes) -> None:
     """Noise costs no later frame: what two good frames say is read after any noise."""
     good = FRAMES[name][0]
@@ -214,9 +276,15 @@ def flips(make: Callable[[], Decoder], frame: bytes) -> list[Event]:
     return [event for event in events if not isinstance(event, Fault | ReaderReply)]
 
 
-def test_a_flipped_bit_never_yields_another_tag() -> None:
-    """Checksum and air CRC together let no single-bit error through."""
-    assert flips(FAMILIES["rfid-yrm100"].make, FRAMES["rfid-yrm100"][0]) == []
+@pytest.mark.parametrize("name", ["rfid-yrm100", "rfid-yr903", "rfid-chafon"])
+def test_a_flipped_bit_never_yields_another_tag(name: str) -> None:
+    """Checksums let no single-bit error through."""
+    assert flips(FAMILIES[name].make, FRAMES[name][0]) == []
+
+
+def test_a_flipped_bit_never_yields_another_ubx_position() -> None:
+    """The Fletcher checksum lets no single-bit error through."""
+    assert flips(FAMILIES["ubx"].make, PVT) == []
 
 
 def test_a_flipped_bit_never_yields_another_position() -> None:

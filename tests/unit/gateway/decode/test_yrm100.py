@@ -8,12 +8,12 @@ from gateway.decode.events import Event, Fault, FaultWhy, ReaderReply, TagRead
 from gateway.decode.yrm100 import (
     INVENTORY_ROUNDS_MAX,
     PARAMETERS_BYTES_MAX,
-    Yrm100Decoder,
     crc16_gen2,
     encode_command,
     encode_inventory,
     encode_inventory_many,
     encode_inventory_stop,
+    make,
 )
 
 # A published capture: RSSI -60 dBm, PC 3000.
@@ -23,7 +23,7 @@ READ = TagRead(epc=bytes.fromhex("e200001d7315016521408fc6"), rssi_dbm=-60.0, an
 
 def decode(data: bytes) -> list[Event]:
     """Return everything a fresh decoder finds."""
-    decoder = Yrm100Decoder()
+    decoder = make()
     return decoder.feed(data) + decoder.flush()
 
 
