@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from backend.collateral.rules.condition import fold_condition, ranges_of
+from backend.collateral.rules.condition import Range, fold_condition, ranges_of
 from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.load import fold_load, threshold_g
 from backend.collateral.rules.memory import Loaded, lot_memory_of, sample_of
@@ -109,11 +109,20 @@ def fold_memory(memory: LotMemory, setup: LotSetup, book: SeriesBook) -> LotMemo
     for binding in setup.bound(Purpose.CONDITION):
         series = {
             quantity: found.good()
-            for quantity in ranges
+            for quantity, allowed in ranges.items()
+            if not _is_within(book.extremes(binding.key, quantity), allowed)
+            or (binding.key, quantity) in memory.overs
             if (found := book.get(binding.key, quantity)) is not None
         }
-        memory = fold_condition(memory, binding.key, series, ranges, binding.max_gap_s * 1_000_000)
+        if series:
+            gap_us = binding.max_gap_s * 1_000_000
+            memory = fold_condition(memory, binding.key, series, ranges, gap_us)
     return memory
+
+
+def _is_within(extremes: tuple[float, float] | None, allowed: Range) -> bool:
+    """Return whether all readings of a channel in a batch are within bounds, or there are none."""
+    return extremes is None or (allowed.least <= extremes[0] and extremes[1] <= allowed.most)
 
 
 def setup_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Self
 
 import numpy as np
@@ -98,6 +99,7 @@ class SeriesBook:
             self._rows[(ref.gateway, ref.sensor), ref.quantity] = slice(begin, end)
         at_us, envelope = columns.at_us[order], columns.envelope[order]
         self._begins = begins
+        self._extremes: dict[tuple[SensorKey, Quantity], tuple[float, float]] | None = None
         self._all = Series(
             place=place_of(envelope, at_us, base_us(batch)),
             at_us=at_us,
@@ -132,6 +134,21 @@ class SeriesBook:
             )
             if made != _NEVER
         }
+
+    def extremes(self, sensor: SensorKey, quantity: Quantity) -> tuple[float, float] | None:
+        """Return the least and greatest good value of a channel; None: it is not in the batch.
+
+        Of a channel without a good value the least is above the greatest.
+        """
+        if self._extremes is None:
+            value, good = self._all.value, self._all.quality == GOOD
+            begins = self._begins
+            some = len(begins) > 0
+            least = np.minimum.reduceat(np.where(good, value, inf), begins) if some else begins
+            most = np.maximum.reduceat(np.where(good, value, -inf), begins) if some else begins
+            pairs = zip(least.tolist(), most.tolist(), strict=True)
+            self._extremes = dict(zip(self._rows, pairs, strict=True))
+        return self._extremes.get((sensor, quantity))
 
     def get(self, sensor: SensorKey, quantity: Quantity) -> Series | None:
         """Return a sensor's readings of one quantity, None when there are none; views only."""
