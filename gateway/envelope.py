@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from gateway.reading import ClockSegment, EventReading, Reading, Scalar, Sighting
+from gateway.reading import ClockSegment, Entry, EventReading, Scalar, Sighting, Sweep
 from schemas.envelope import (
     ENVELOPE_BYTES_MAX,
     NUMBER_MAX,
@@ -18,14 +18,15 @@ from schemas.envelope import (
     Scalars,
     Sightings,
 )
-from schemas.quantities import QUALITY_CODES, EventType, Quantity
+from schemas.quantities import QUALITY_CODES, Quality, Quantity
 
 FRAME_BYTES_MAX: Final = 1_024  # Headers, signature, hashes and the columns' own tags.
-SENSOR_ROW_BYTES_MAX: Final = 64 + 16 + 4  # Name, quantity, and their CBOR heads.
+_ROW_BYTES: Final = 1 + 2 + 1  # CBOR heads of a sensor row: pair, name, quantity or null.
 _SCALAR_BYTES: Final = 2 + 4 + 8 + 1
 _SIGHTING_BYTES: Final = 2 + 4 + 1 + 1 + 2 + 2
 _EVENT_BYTES: Final = 2 + 4 + 24 + 3 + 34  # Type name, head of the body, digest.
 _COUNT_MAX: Final = 0xFFFF
+_GOOD: Final = QUALITY_CODES[Quality.GOOD]
 
 SensorRow = tuple[str, Quantity | None]
 
@@ -34,7 +35,7 @@ SensorRow = tuple[str, Quantity | None]
 class SealLimits:
     """How much one envelope may hold; never more than the format allows."""
 
-    readings_max: int = 256
+    readings_max: int = 1_024
     bytes_max: int = 65_536
 
 
@@ -47,54 +48,78 @@ class Link:
     readings_before: int
 
 
-def reading_bytes(reading: Reading) -> int:
-    """Return about how many bytes ``reading`` takes in an envelope, its sensor row aside."""
-    match reading:
+def entry_bytes(entry: Entry) -> int:
+    """Return about how many bytes ``entry`` takes in an envelope, its sensor rows aside."""
+    match entry:
+        case Sweep():
+            return _SCALAR_BYTES * len(entry)
         case Scalar():
             return _SCALAR_BYTES
         case Sighting():
-            return _SIGHTING_BYTES + len(reading.epc)
+            return _SIGHTING_BYTES + len(entry.epc)
         case EventReading():
-            return _EVENT_BYTES + len(reading.body)
+            return _EVENT_BYTES + len(entry.body)
         case _:
-            assert_never(reading)
+            assert_never(entry)
 
 
-def count_fitting(readings: Sequence[Reading], limits: SealLimits) -> int:
-    """Return how many of the first ``readings`` one envelope takes; at least 1 of any."""
+def count_fitting(entries: Sequence[Entry], limits: SealLimits) -> int:
+    """Return how many of the first readings of ``entries`` one envelope takes; at least 1 of any.
+
+    The last of them may lie within a sweep.
+    """
     count_max = min(limits.readings_max, READINGS_MAX)
     bytes_left = min(limits.bytes_max, ENVELOPE_BYTES_MAX) - FRAME_BYTES_MAX
-    rows: set[SensorRow] = set()
-    first_us = last_us = readings[0].time_unix_us if readings else 0
-    for index, reading in enumerate(readings):
-        row = _row(reading)
-        if row not in rows:
-            rows.add(row)
-            bytes_left -= SENSOR_ROW_BYTES_MAX
-        bytes_left -= reading_bytes(reading)
-        first_us = min(first_us, reading.time_unix_us)
-        last_us = max(last_us, reading.time_unix_us)
-        if index and (
-            index >= count_max
-            or bytes_left < 0
-            or len(rows) > SENSORS_MAX
-            or last_us - first_us > SPAN_US_MAX
+    keys: set[str] = set()
+    first_us = last_us = entries[0].time_unix_us if entries else 0
+    count = 0
+    for entry in entries:
+        first_us = min(first_us, entry.time_unix_us)
+        last_us = max(last_us, entry.time_unix_us)
+        if count and last_us - first_us > SPAN_US_MAX:
+            return count
+        own = _keys_of(entry)
+        new = [key for key in own if key not in keys]
+        new_bytes = entry_bytes(entry) + sum(map(len, new)) + _ROW_BYTES * len(new)
+        if (
+            count + len(own) > count_max
+            or new_bytes > bytes_left
+            or len(keys) + len(new) > SENSORS_MAX
         ):
-            return index
-    return len(readings)
+            taken = _count_of_one(entry, own, keys, (count_max - count, bytes_left))
+            return max(count + taken, 1)
+        keys.update(new)
+        bytes_left -= new_bytes
+        count += len(own)
+    return count
+
+
+def take_readings(entries: Sequence[Entry], count: int) -> tuple[list[Entry], Sweep | None]:
+    """Return the first ``count`` readings of ``entries``, and what is left of a sweep cut up."""
+    taken: list[Entry] = []
+    for entry in entries:
+        if not count:
+            break
+        size = len(entry) if isinstance(entry, Sweep) else 1
+        if isinstance(entry, Sweep) and size > count:
+            head, rest = entry.split(count)
+            return [*taken, head], rest
+        taken.append(entry)
+        count -= size
+    return taken, None
 
 
 def build_envelope(
-    gateway: str, link: Link, segment: ClockSegment, readings: Sequence[Reading]
+    gateway: str, link: Link, segment: ClockSegment, entries: Sequence[Entry]
 ) -> Envelope:
-    """Return the envelope that holds ``readings``, in their order within each kind.
+    """Return the envelope that holds ``entries``, in their order within each kind.
 
-    ``readings`` must be as many as ``count_fitting`` allows, all of one clock segment.
+    ``entries`` must be as many as ``count_fitting`` allows, all of one clock segment.
     """
-    base_unix_us = min(reading.time_unix_us for reading in readings)
-    table: dict[SensorRow, int] = {}
-    for reading in readings:
-        table.setdefault(_row(reading), len(table))
+    base_unix_us = min([entry.time_unix_us for entry in entries])
+    table = _Table()
+    for entry in entries:
+        table.add(entry)
     return Envelope(
         gateway=gateway,
         number=link.number,
@@ -107,39 +132,123 @@ def build_envelope(
             # A step inside the segment's last moment must not make this negative.
             monotonic_us=min(max(base_unix_us - segment.offset_us, 0), NUMBER_MAX),
         ),
-        sensors=tuple(table),
-        scalars=_scalars([r for r in readings if isinstance(r, Scalar)], table, base_unix_us),
-        sightings=_sightings(
-            [r for r in readings if isinstance(r, Sighting)], table, base_unix_us
+        sensors=tuple(table.rows),
+        scalars=_scalars(
+            [e for e in entries if isinstance(e, Scalar | Sweep)], table, base_unix_us
         ),
-        events=_events([r for r in readings if isinstance(r, EventReading)], table, base_unix_us),
+        sightings=_sightings([e for e in entries if isinstance(e, Sighting)], table, base_unix_us),
+        events=_events([e for e in entries if isinstance(e, EventReading)], table, base_unix_us),
     )
 
 
-def _row(reading: Reading) -> SensorRow:
-    return (reading.sensor, reading.quantity if isinstance(reading, Scalar) else None)
+class _Table:
+    """The sensor table of one envelope as it grows: rows in the order of their first reading."""
+
+    __slots__ = ("_known", "_places", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[SensorRow] = []
+        self._places: dict[str, int] = {}
+        self._known: dict[int, array[int]] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Give the channels of ``entry`` their rows."""
+        if isinstance(entry, Sweep):
+            if entry.index is None and id(entry.channels) not in self._known:
+                places = array("H", map(self._place, entry.channels.keys, entry.channels.rows))
+                self._known[id(entry.channels)] = places
+            elif entry.index is not None:
+                self._indexed(entry, entry.index)
+        else:
+            self._place(_keys_of(entry)[0], _row(entry))
+
+    def of(self, entry: Scalar | Sighting | EventReading) -> int:
+        """Return the row of one reading."""
+        return self._places[_keys_of(entry)[0]]
+
+    def of_sweep(self, sweep: Sweep) -> "array[int]":
+        """Return the row of each reading of a sweep."""
+        if sweep.index is None:
+            return self._known[id(sweep.channels)]
+        return self._indexed(sweep, sweep.index)
+
+    def _indexed(self, sweep: Sweep, index: "array[int]") -> "array[int]":
+        keys, rows = sweep.channels.keys, sweep.channels.rows
+        return array("H", [self._place(keys[i], rows[i]) for i in index])
+
+    def _place(self, key: str, row: SensorRow) -> int:
+        place = self._places.setdefault(key, len(self.rows))
+        if place == len(self.rows):
+            self.rows.append(row)
+        return place
 
 
-def _offsets(readings: Sequence[Reading], base_unix_us: int) -> memoryview:
-    return memoryview(array("I", [r.time_unix_us - base_unix_us for r in readings]))
+def _keys_of(entry: Entry) -> Sequence[str]:
+    """Return a text for each reading of ``entry`` that stands for its sensor row."""
+    match entry:
+        case Sweep():
+            keys = entry.channels.keys
+            return keys if entry.index is None else [keys[i] for i in entry.index]
+        case Scalar():
+            return (f"{entry.sensor}\0{entry.quantity}",)
+        case Sighting() | EventReading():
+            return (entry.sensor,)
+        case _:
+            assert_never(entry)
 
 
-def _indexes(readings: Sequence[Reading], table: dict[SensorRow, int]) -> memoryview:
-    return memoryview(array("H", [table[_row(r)] for r in readings]))
+def _row(entry: Scalar | Sighting | EventReading) -> SensorRow:
+    return (entry.sensor, entry.quantity if isinstance(entry, Scalar) else None)
 
 
-def _scalars(scalars: Sequence[Scalar], table: dict[SensorRow, int], base_unix_us: int) -> Scalars:
+def _count_of_one(entry: Entry, own: Sequence[str], keys: set[str], room: tuple[int, int]) -> int:
+    """Return how many readings of ``entry``, which does not fit as a whole, still do."""
+    count_left, bytes_left = room
+    if not isinstance(entry, Sweep):
+        return 0
+    known = set(keys)
+    for taken, key in enumerate(own):
+        bytes_left -= _SCALAR_BYTES
+        if key not in known:
+            known.add(key)
+            bytes_left -= len(key) + _ROW_BYTES
+        if taken >= count_left or bytes_left < 0 or len(known) > SENSORS_MAX:
+            return taken
+    return len(own)
+
+
+def _offsets(entries: Sequence[Sighting | EventReading], base_unix_us: int) -> memoryview:
+    return memoryview(array("I", [e.time_unix_us - base_unix_us for e in entries]))
+
+
+def _indexes(entries: Sequence[Sighting | EventReading], table: _Table) -> memoryview:
+    return memoryview(array("H", map(table.of, entries)))
+
+
+def _scalars(entries: Sequence[Scalar | Sweep], table: _Table, base_unix_us: int) -> Scalars:
+    sensor, offset_us = array("H"), array("I")
+    value, quality = array("d"), array("B")
+    for entry in entries:
+        offset = entry.time_unix_us - base_unix_us
+        if isinstance(entry, Sweep):
+            sensor.extend(table.of_sweep(entry))
+            offset_us.extend(array("I", (offset,)) * len(entry))
+            value.extend(entry.values)
+            quality.frombytes(entry.quality or bytes((_GOOD,)) * len(entry))
+        else:
+            sensor.append(table.of(entry))
+            offset_us.append(offset)
+            value.append(entry.value)
+            quality.append(QUALITY_CODES[entry.quality])
     return Scalars(
-        sensor=_indexes(scalars, table),
-        offset_us=_offsets(scalars, base_unix_us),
-        value=memoryview(array("d", [s.value for s in scalars])),
-        quality=memoryview(array("B", [QUALITY_CODES[s.quality] for s in scalars])),
+        sensor=memoryview(sensor),
+        offset_us=memoryview(offset_us),
+        value=memoryview(value),
+        quality=memoryview(quality),
     )
 
 
-def _sightings(
-    sightings: Sequence[Sighting], table: dict[SensorRow, int], base_unix_us: int
-) -> Sightings:
+def _sightings(sightings: Sequence[Sighting], table: _Table, base_unix_us: int) -> Sightings:
     return Sightings(
         sensor=_indexes(sightings, table),
         offset_us=_offsets(sightings, base_unix_us),
@@ -151,14 +260,11 @@ def _sightings(
     )
 
 
-def _events(
-    events: Sequence[EventReading], table: dict[SensorRow, int], base_unix_us: int
-) -> Events:
-    types: list[EventType] = [e.type for e in events]
+def _events(events: Sequence[EventReading], table: _Table, base_unix_us: int) -> Events:
     return Events(
         sensor=_indexes(events, table),
         offset_us=_offsets(events, base_unix_us),
-        type=types,
+        type=[e.type for e in events],
         body=[e.body for e in events],
         image_sha256=[e.image_sha256 for e in events],
     )

@@ -1,10 +1,15 @@
 """Readings: one timestamped measurement or observation each, and the moments they happened at.
 
 ``time_unix_us`` is the gateway's wall clock when the last byte of the reading had arrived.
+
+A poll that answers with many numbers at once is a ``Sweep``: columns instead of an object a
+reading, from the wire to the envelope.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 from schemas.envelope import RSSI_UNKNOWN, ClockState
@@ -70,9 +75,67 @@ class EventReading:
 
 Reading = Scalar | Sighting | EventReading
 
+
+class Channels:
+    """The (sensor, quantity) pairs that one request reads, in their order; compared by identity.
+
+    Made once for each block of registers and shared by all its sweeps, so that stages can keep
+    what they know of it under the object itself.
+    """
+
+    __slots__ = ("__weakref__", "keys", "rows")
+
+    def __init__(self, rows: Iterable[tuple[str, Quantity]]) -> None:
+        self.rows = tuple(rows)
+        # Joined, because the hash of a text is remembered and that of a pair is not.
+        self.keys = tuple(f"{sensor}\0{quantity}" for sensor, quantity in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Numbers of one time, each in the unit of its quantity; columns of equal length.
+
+    ``index`` says which of ``channels`` each value is of; None: of each, in their order.
+    ``quality`` holds the codes of ``schemas.quantities``; empty: all are good.
+    """
+
+    channels: Channels
+    time_unix_us: int
+    values: "array[float]"
+    index: "array[int] | None" = None
+    quality: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def select(self, chosen: Sequence[object]) -> "Sweep":
+        """Return the readings for which ``chosen`` is true, one element a reading."""
+        index = range(len(self)) if self.index is None else self.index
+        return Sweep(
+            channels=self.channels,
+            time_unix_us=self.time_unix_us,
+            values=array("d", compress(self.values, chosen)),
+            index=array("H", compress(index, chosen)),
+            quality=bytes(compress(self.quality, chosen)),
+        )
+
+    def split(self, count: int) -> tuple["Sweep", "Sweep"]:
+        """Return the first ``count`` readings, and the rest."""
+        chosen = [position < count for position in range(len(self))]
+        return self.select(chosen), self.select([not c for c in chosen])
+
+
+Entry = Reading | Sweep
+"""What a stage passes on: one reading, or many of one time."""
+
 # Readings of one observation: they are reported together or not at all (a latitude means nothing
-# without its longitude).
-Arrival = Sequence[Reading]
+# without its longitude). The readings of a sweep are reported each by itself.
+Arrival = Sequence[Reading] | Sweep
+
+
+def count_readings(entries: Iterable[Entry]) -> int:
+    """Return how many readings ``entries`` are."""
+    return sum([len(e) if isinstance(e, Sweep) else 1 for e in entries])
 
 
 def step_us(segment: ClockSegment, now: Instant) -> int:

@@ -1,6 +1,7 @@
 """The gateway's durable queue: a journal of readings and the envelopes made of them.
 
-* ``rows``: a reading as one journal row.
+* ``rows``: a reading, or a sweep of many, as one journal row.
+* ``journal``: the rows in their order; the front of it becomes an envelope.
 * ``schema``: the file's tables, by version.
 * ``database``: the connection, and its counts.
 * ``head``: the tiny side file that remembers where the stream stands when the file is lost.

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.errors import StateError
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _VERSION_1: Final = (
     # One row: the stream under the current key. readings_sealed counts those of all sealed
@@ -42,7 +42,15 @@ _VERSION_1: Final = (
         message BLOB NOT NULL
     ) STRICT""",
 )
-_MIGRATIONS: Final = (_VERSION_1,)
+# From here on a journal row may hold a sweep of many readings: its sequence is that of its last,
+# so that the newest sequence is the count of readings still. What a sweep measures is kept once.
+_VERSION_2: Final = (
+    """CREATE TABLE channels (
+        id INTEGER PRIMARY KEY,
+        body BLOB NOT NULL
+    ) STRICT""",
+)
+_MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

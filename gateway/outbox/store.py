@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
-from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +18,14 @@ from gateway.envelope import (
     SealLimits,
     build_envelope,
     count_fitting,
-    reading_bytes,
+    entry_bytes,
+    take_readings,
 )
 from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
 from gateway.outbox.head import Head, HeadFile
-from gateway.outbox.rows import decode_row, encode_row
+from gateway.outbox.journal import Journal
 from gateway.outbox.schema import migrate
-from gateway.reading import ClockSegment, Reading, Scalar
+from gateway.reading import ClockSegment, Entry, Scalar, Sweep
 from gateway.signing import Signer
 from schemas.envelope import ClockState
 from schemas.receipt import Receipt
@@ -62,7 +62,7 @@ class StoredEnvelope:
 class WriteOutcome:
     """What one write did: readings that the bound refused, envelopes sealed, what waits now."""
 
-    refused: Sequence[Reading]
+    refused: Sequence[Entry]
     sealed: int
     unsealed: int
     unreceipted: int
@@ -99,6 +99,7 @@ class OutboxStore:
             self._db.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes_max // PAGE_BYTES // 2:d}")
             self._db.execute(f"PRAGMA journal_size_limit = {wal_bytes_max:d}")
             migrate(self._db)
+            self._journal = Journal(self._db)
             self._segments: dict[ClockSegment, int] = {
                 ClockSegment(boot_id=boot_id, offset_us=offset_us, state=ClockState(state)): key
                 for key, boot_id, offset_us, state in self._db.execute("SELECT * FROM segments")
@@ -121,8 +122,7 @@ class OutboxStore:
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"quick_check: {verdict}")
-        for (body,) in self._db.execute("SELECT body FROM journal"):
-            decode_row(body)
+        self._journal.check()
 
     @property
     def pages_left(self) -> int:
@@ -134,8 +134,7 @@ class OutboxStore:
     @property
     def last_sequence(self) -> int:
         """The sequence number of the newest reading ever journalled in this file; 0: none."""
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
-        return 0 if row is None else int(row[0])
+        return self._journal.last_sequence
 
     def stream(self) -> Head | None:
         """Return the stream's head; None in a new file, or while only a receipt can tell it."""
@@ -182,7 +181,7 @@ class OutboxStore:
             self._parts.head_file.save(head)
 
     def write(
-        self, batches: Iterable[tuple[ClockSegment, Sequence[Reading]]], *, flush: bool
+        self, batches: Iterable[tuple[ClockSegment, Sequence[Entry]]], *, flush: bool
     ) -> WriteOutcome:
         """Journal what the bound allows, seal full envelopes; with ``flush`` also small ones.
 
@@ -279,59 +278,54 @@ class OutboxStore:
             )
         return ReceiptOutcome.ADOPTED
 
-    def _append(
-        self, batches: Iterable[tuple[ClockSegment, Sequence[Reading]]]
-    ) -> Sequence[Reading]:
-        refused: list[Reading] = []
+    def _append(self, batches: Iterable[tuple[ClockSegment, Sequence[Entry]]]) -> Sequence[Entry]:
+        refused: list[Entry] = []
         reserve_bytes = int(self._pages_max * RESERVE_SHARE) * PAGE_BYTES
         floor_bytes = min(SEAL_BYTES, reserve_bytes // 2)
         left_bytes = self.pages_left * PAGE_BYTES
-        rows: list[tuple[int, bytes]] = []
-        for segment, readings in batches:
+        rows: list[tuple[int, int, bytes]] = []
+        sequence = self.last_sequence
+        for segment, entries in batches:
             key = self._segment_key(segment)
-            for reading in readings:
-                if left_bytes <= (reserve_bytes if isinstance(reading, Scalar) else floor_bytes):
-                    refused.append(reading)
+            for entry in entries:
+                periodic = isinstance(entry, Scalar | Sweep)
+                if left_bytes <= (reserve_bytes if periodic else floor_bytes):
+                    refused.append(entry)
                     continue
-                row = encode_row(reading)
+                row = self._journal.encode(entry)
                 left_bytes -= len(row) + ROW_OVERHEAD_BYTES
-                rows.append((key, row))
-        self._db.executemany("INSERT INTO journal (segment, body) VALUES (?, ?)", rows)
+                sequence += len(entry) if isinstance(entry, Sweep) else 1
+                rows.append((sequence, key, row))
+        self._journal.append(rows)
         return refused
 
     def _seal(self, head: Head) -> Head | None:
         """Seal the oldest readings behind ``head``; None when the bound leaves no room for it."""
-        rows = self._db.execute(
-            "SELECT sequence, segment, body FROM journal ORDER BY sequence LIMIT ?",
-            (self._parts.limits.readings_max,),
-        ).fetchall()
-        segment_key = rows[0][1]
-        alike = takewhile(lambda row: row[1] == segment_key, rows)
-        readings = [decode_row(body) for _, _, body in alike]
-        del readings[count_fitting(readings, self._parts.limits) :]
-        bytes_needed = FRAME_BYTES_MAX + sum(reading_bytes(r) for r in readings)
+        front = self._journal.front(self._parts.limits.readings_max)
+        fitting = count_fitting(front.entries, self._parts.limits)
+        entries, rest = take_readings(front.entries, fitting)
+        bytes_needed = FRAME_BYTES_MAX + sum([entry_bytes(e) for e in entries])
         if self.pages_left < SEAL_PAGES_MIN + bytes_needed // PAGE_BYTES:
             return None
-        segment = next(s for s, key in self._segments.items() if key == segment_key)
+        segment = next(s for s, key in self._segments.items() if key == front.segment)
         link = Link(
             number=head.number + 1, previous_sha256=head.sha256, readings_before=head.readings
         )
-        envelope = build_envelope(self._parts.gateway, link, segment, readings)
+        envelope = build_envelope(self._parts.gateway, link, segment, entries)
         message = self._parts.signer.sign_envelope(envelope)
         digest = sha256(message).digest()
         self._db.execute(
             "INSERT INTO envelopes VALUES (?, ?, ?, ?)",
-            (link.number, digest, len(readings), message),
+            (link.number, digest, envelope.readings, message),
         )
-        last_sequence = rows[len(readings) - 1][0]
-        self._db.execute("DELETE FROM journal WHERE sequence <= ?", (last_sequence,))
+        last_sequence = self._journal.remove(front, len(entries), rest)
         self._db.execute(
             "UPDATE stream SET head_number = ?, head_sha256 = ?,"
             " readings_sealed = readings_sealed + ?, sequence_sealed = ?",
-            (link.number, digest, len(readings), last_sequence),
+            (link.number, digest, envelope.readings, last_sequence),
         )
         return replace(
-            head, number=link.number, sha256=digest, readings=head.readings + len(readings)
+            head, number=link.number, sha256=digest, readings=head.readings + envelope.readings
         )
 
     def _unsealed(self) -> int:

@@ -21,7 +21,15 @@ from gateway.errors import StateError, UnavailableError
 from gateway.outbox.database import OutboxStats
 from gateway.outbox.recovery import Quarantine, is_torn, open_store
 from gateway.outbox.store import SEALS_A_WRITE_MAX, OutboxStore, StoreParts
-from gateway.reading import GATEWAY_SENSOR, ClockSegment, EventReading, Reading, Scalar
+from gateway.reading import (
+    GATEWAY_SENSOR,
+    ClockSegment,
+    Entry,
+    EventReading,
+    Scalar,
+    Sweep,
+    count_readings,
+)
 from schemas.bodies import encode_body
 from schemas.quantities import EventType
 
@@ -45,7 +53,7 @@ class Batch:
     """Readings of one clock segment; ``urgent`` ones are news and are sealed at once."""
 
     segment: ClockSegment
-    readings: Sequence[Reading]
+    readings: Sequence[Entry]
     urgent: bool
 
 
@@ -93,17 +101,19 @@ class Outbox:
             self._segment = batch.segment
             room = SCALARS_BUFFERED_MAX - self._buffered
             readings = batch.readings
-            if len(readings) > room:
+            count = count_readings(readings)
+            if count > room:
                 hard_room = READINGS_BUFFERED_MAX - self._buffered
-                kept = [r for r in readings if not isinstance(r, Scalar)][: max(hard_room, 0)]
-                self._drops["buffer_full"] += len(readings) - len(kept)
-                readings = kept
-            if readings:
-                self._pending.append(
-                    Batch(segment=batch.segment, readings=readings, urgent=batch.urgent)
-                )
-                self._buffered += len(readings)
-            self._condition.notify()
+                kept = [r for r in readings if not isinstance(r, Scalar | Sweep)]
+                kept = kept[: max(hard_room, 0)]
+                self._drops["buffer_full"] += count - len(kept)
+                batch = Batch(segment=batch.segment, readings=kept, urgent=batch.urgent)
+                count = len(kept)
+            if count:
+                self._pending.append(batch)
+                self._buffered += count
+                if len(self._pending) == 1:  # Else the thread already knows when to write.
+                    self._condition.notify()
 
     def run(self, command: Callable[[OutboxStore], T]) -> "Future[T]":
         """Run ``command`` on the store, between two writes; the future fails when the disk does.
@@ -237,12 +247,12 @@ class Outbox:
         with self._condition:
             while self._pending and count < READINGS_A_WRITE_MAX:
                 batch = self._pending.popleft()
-                count += len(batch.readings)
+                count += count_readings(batch.readings)
                 batches.append(batch)
             self._buffered -= count
         return batches
 
-    def _count_refused(self, refused: Sequence[Reading]) -> None:
+    def _count_refused(self, refused: Sequence[Entry]) -> None:
         """Count readings that the full file refused, those that a refused record counted too."""
         with self._condition:
             for reading in refused:
@@ -252,7 +262,7 @@ class Outbox:
                     body = cast("dict[str, Any]", cbor2.loads(reading.body))
                     self._drops[body["why"]] += body["count"]
                 else:
-                    self._drops["outbox_full"] += 1
+                    self._drops["outbox_full"] += count_readings((reading,))
 
     def _recover(self, error: Exception) -> None:
         """Wait a little, open the file anew, and keep the readings of the write that failed."""
@@ -275,7 +285,7 @@ class Outbox:
             if self._store.last_sequence <= before:
                 with self._condition:
                     self._pending.extendleft(reversed(batches))
-                    self._buffered += sum(len(b.readings) for b in batches)
+                    self._buffered += sum(count_readings(b.readings) for b in batches)
 
     def _report_losses(self) -> None:
         """Queue a record of what was dropped or set aside, at most every so often."""

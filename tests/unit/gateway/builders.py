@@ -1,5 +1,7 @@
 """One function for each of the gateway's types, with keyword overrides."""
 
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,20 @@ from hypothesis import strategies as st
 from gateway.envelope import SealLimits
 from gateway.outbox.head import HEAD_FILE, Head, HeadFile
 from gateway.outbox.store import StoreParts
-from gateway.reading import ClockSegment, EventReading, Reading, Scalar, Sighting
+from gateway.reading import (
+    Channels,
+    ClockSegment,
+    Entry,
+    EventReading,
+    Reading,
+    Scalar,
+    Sighting,
+    Sweep,
+)
 from gateway.signing import Signer, new_signer
 from schemas.bodies import encode_body
 from schemas.envelope import ClockState
-from schemas.quantities import EventType, Quality, Quantity
+from schemas.quantities import QUALITY_CODES, EventType, Quality, Quantity
 from schemas.receipt import Receipt, StreamState
 
 GATEWAY = "gw-test"
@@ -54,6 +65,42 @@ def make_event(
         "body": encode_body(body or {"why": "noise", "bytes": b"\xff"}),
     }
     return EventReading(**(values | overrides))
+
+
+def make_channels(count: int, prefix: str = "m") -> Channels:
+    """Return the channels of a block of ``count`` registers, each a sensor of its own."""
+    return Channels((f"{prefix}-{i}", Quantity.TEMPERATURE) for i in range(count))
+
+
+def make_sweep(values: Sequence[float], **overrides: Any) -> Sweep:  # noqa: ANN401
+    """Return a sweep of all channels of a block."""
+    fields: dict[str, Any] = {"time_unix_us": T0_UNIX_US, "values": array("d", values)}
+    if "channels" not in overrides:
+        fields["channels"] = make_channels(len(values))
+    return Sweep(**(fields | overrides))
+
+
+def unfold(entries: Sequence[Entry]) -> list[Reading]:
+    """Return the readings of ``entries`` one by one."""
+    qualities = {code: quality for quality, code in QUALITY_CODES.items()}
+    readings: list[Reading] = []
+    for entry in entries:
+        if not isinstance(entry, Sweep):
+            readings.append(entry)
+            continue
+        index = range(len(entry)) if entry.index is None else entry.index
+        codes = entry.quality or bytes(len(entry))
+        readings += [
+            Scalar(
+                sensor=entry.channels.rows[i][0],
+                quantity=entry.channels.rows[i][1],
+                time_unix_us=entry.time_unix_us,
+                value=value,
+                quality=qualities[code],
+            )
+            for i, value, code in zip(index, entry.values, codes, strict=True)
+        ]
+    return readings
 
 
 def make_segment(**overrides: Any) -> ClockSegment:  # noqa: ANN401 - any of the fields
@@ -126,3 +173,22 @@ EVENTS = st.builds(
     image_sha256=st.none() | st.binary(min_size=32, max_size=32),
 )
 READINGS: st.SearchStrategy[Reading] = SCALARS | SIGHTINGS | EVENTS
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+_BLOCKS = st.sampled_from([make_channels(count, f"block-{count}") for count in (1, 7, 60)])
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> Sweep:
+    """Draw a whole sweep, or some readings of one, with qualities or all of them good."""
+    channels = draw(_BLOCKS)
+    size = len(channels.rows)
+    values = draw(st.lists(_FINITE, min_size=size, max_size=size))
+    codes = st.binary(min_size=size, max_size=size).map(lambda b: bytes(c % 4 for c in b))
+    quality = draw(st.just(b"") | codes)
+    time_unix_us = draw(_TIMES)
+    sweep = make_sweep(values, channels=channels, quality=quality, time_unix_us=time_unix_us)
+    chosen = draw(st.none() | st.lists(st.booleans(), min_size=size, max_size=size))
+    return sweep if chosen is None or not any(chosen) else sweep.select(chosen)
+
+
+ENTRIES: st.SearchStrategy[Entry] = READINGS | sweeps()

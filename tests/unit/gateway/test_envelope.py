@@ -1,37 +1,56 @@
 """Readings become the columns of an envelope, and come back unchanged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.envelope import Link, SealLimits, build_envelope, count_fitting
-from gateway.reading import EventReading, Reading, Scalar, Sighting
+from gateway.envelope import (
+    Link,
+    SealLimits,
+    build_envelope,
+    count_fitting,
+    entry_bytes,
+    take_readings,
+)
+from gateway.reading import (
+    Entry,
+    EventReading,
+    Reading,
+    Scalar,
+    Sighting,
+    count_readings,
+)
 from gateway.signing import new_signer
 from schemas.cose import decode_sign1
 from schemas.envelope import (
     ENVELOPE_BYTES_MAX,
     GENESIS_HASH,
+    SENSORS_MAX,
     SPAN_US_MAX,
     Envelope,
     decode_envelope,
 )
 from schemas.quantities import QUALITY_CODES, EventType
 from tests.unit.gateway.builders import (
+    ENTRIES,
     READINGS,
     T0_UNIX_US,
+    make_channels,
     make_event,
     make_scalar,
     make_segment,
     make_sighting,
+    make_sweep,
+    unfold,
 )
 
 LINK = Link(number=1, previous_sha256=GENESIS_HASH, readings_before=0)
 SIGNER = new_signer()
 
 
-def travel(readings: list[Reading]) -> Envelope:
+def travel(readings: Sequence[Entry]) -> Envelope:
     """Return the envelope of ``readings`` as a reader gets it."""
     envelope = build_envelope("gw-test", LINK, make_segment(), readings)
     message = SIGNER.sign_envelope(envelope)
@@ -140,3 +159,54 @@ def test_time_since_boot_is_never_negative() -> None:
 def test_counts_beyond_their_column_are_capped(count: int) -> None:
     """A tag read more often than the column can say is not refused."""
     assert travel([make_sighting(count=count)]).sightings.count[0] == 65_535
+
+
+@given(st.lists(ENTRIES, min_size=1, max_size=12))
+def test_sweeps_travel_as_the_readings_that_they_are(entries: list[Entry]) -> None:
+    """A sweep in an envelope is the same as its readings one by one, in the same order."""
+    ordered = sorted(
+        unfold(entries), key=lambda r: (isinstance(r, EventReading), isinstance(r, Sighting))
+    )
+
+    assert list(unpack(travel(entries))) == ordered
+
+
+@given(st.lists(ENTRIES, min_size=1, max_size=12), st.integers(1, 100))
+def test_sweep_is_cut_where_the_envelope_is_full(entries: list[Entry], readings_max: int) -> None:
+    """Envelope after envelope of what fits holds every reading once, in order."""
+    limits = SealLimits(readings_max=readings_max)
+    told: list[Reading] = []
+    left = list(entries)
+    while left:
+        taken, rest = take_readings(left, count_fitting(left, limits))
+        assert 1 <= count_readings(taken) <= readings_max
+        told += unfold(taken)
+        left = ([] if rest is None else [rest]) + left[len(taken) :]
+
+    assert told == unfold(entries)
+
+
+def test_table_of_sensors_is_never_longer_than_the_format_allows() -> None:
+    """A second block whose channels are too many for the table goes into it in part."""
+    first, second = make_channels(SENSORS_MAX - 10, "a"), make_channels(100, "b")
+    entries = [
+        make_sweep([1.0] * (SENSORS_MAX - 10), channels=first),
+        make_sweep([1.0] * 100, channels=second),
+    ]
+    taken, rest = take_readings(entries, count_fitting(entries, SealLimits(readings_max=8_192)))
+
+    assert len(travel(taken).sensors) == SENSORS_MAX
+    assert rest is not None
+    assert len(rest) == 90
+
+
+@given(st.lists(ENTRIES, min_size=1, max_size=12), st.integers(8_192, 16_384))
+def test_sweeps_keep_the_byte_limit(entries: list[Entry], bytes_max: int) -> None:
+    """An envelope of many sweeps is never longer than the limit."""
+    many = entries * 12
+    count = count_fitting(many, SealLimits(bytes_max=bytes_max, readings_max=8_192))
+    taken, _ = take_readings(many, count)
+    envelope = build_envelope("gw-test", LINK, make_segment(), taken)
+
+    assert len(SIGNER.sign_envelope(envelope)) <= bytes_max
+    assert sum(map(entry_bytes, taken)) < bytes_max

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,21 +12,32 @@ from hypothesis import strategies as st
 
 from gateway.errors import StateError
 from gateway.outbox.head import Head
-from gateway.outbox.rows import decode_row, encode_row
+from gateway.outbox.rows import (
+    decode_channels,
+    decode_entry,
+    decode_row,
+    encode_channels,
+    encode_row,
+    encode_sweep,
+)
 from gateway.outbox.schema import VERSION
 from gateway.outbox.store import OutboxStore, ReceiptOutcome, StoreParts
-from gateway.reading import Reading
+from gateway.reading import Channels, Reading, Sweep
 from schemas.cose import decode_sign1
 from schemas.envelope import ENVELOPE_BYTES_MAX, GENESIS_HASH, Envelope, decode_envelope
 from tests.unit.gateway.builders import (
     READINGS,
     T0_UNIX_US,
+    make_channels,
     make_event,
     make_parts,
     make_receipt,
     make_scalar,
     make_segment,
     make_sighting,
+    make_sweep,
+    sweeps,
+    unfold,
 )
 
 SEGMENT = make_segment()
@@ -81,6 +93,27 @@ def test_torn_row_is_a_value_error(data: bytes) -> None:
         return
 
 
+@given(sweeps())
+def test_sweep_survives_its_row(sweep: Sweep) -> None:
+    """A journal row of a sweep, and that of its channels, hold every field of it."""
+    channels = decode_channels(encode_channels(sweep.channels))
+    read = decode_entry(encode_sweep(sweep, 7), {7: channels})
+
+    assert unfold([read]) == unfold([sweep])
+
+
+@given(sweeps(), st.data())
+def test_torn_sweep_is_a_value_error(sweep: Sweep, data: st.DataObject) -> None:
+    """A row cut short, or of channels that are not kept, is no sweep."""
+    row = encode_sweep(sweep, 7)
+    cut = row[: data.draw(st.integers(1, len(row) - 1))]
+    for torn, known in ((cut, {7: sweep.channels}), (row, {8: sweep.channels})):
+        with pytest.raises(ValueError, match="journal row"):
+            decode_entry(torn, known)
+    with pytest.raises(ValueError, match="does not fit"):
+        decode_entry(encode_sweep(make_sweep([1.0, 2.0]), 7), {7: Channels(())})
+
+
 def test_full_envelopes_are_sealed_and_the_rest_waits(tmp_path: Path) -> None:
     """Ten readings in envelopes of four are two envelopes and two unsealed readings."""
     store = make_store(make_parts(tmp_path))
@@ -89,6 +122,68 @@ def test_full_envelopes_are_sealed_and_the_rest_waits(tmp_path: Path) -> None:
     assert values(opened(store)) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert store.stats().emitted == 10
     assert store.stats().sealed_readings == 8
+
+
+def test_sweeps_count_as_their_readings(tmp_path: Path) -> None:
+    """Every count is of readings, also while a sweep lies cut between envelope and journal."""
+    store = make_store(make_parts(tmp_path))
+    block = make_channels(7)
+    sweep = make_sweep(range(7), channels=block)
+    outcome = store.write([(SEGMENT, [sweep, make_scalar(value=7.0)])], flush=False)
+    stats = store.stats()
+
+    assert (outcome.sealed, outcome.unsealed) == (2, 0)
+    assert (stats.emitted, stats.sealed_readings) == (8, 8)
+    outcome = store.write(
+        [(SEGMENT, [make_sweep(range(8, 14), channels=make_channels(6))])], flush=False
+    )
+    assert (outcome.sealed, outcome.unsealed) == (1, 2)
+    assert (store.stats().emitted, store.stats().sealed_readings) == (14, 12)
+    store.sync_head_file()
+    assert values(opened(store)) == list(range(12))
+
+
+def test_rest_of_a_sweep_survives_reopening(tmp_path: Path) -> None:
+    """What no envelope held yet of a sweep is sealed after a restart, and nothing twice."""
+    parts = make_parts(tmp_path)
+    store = make_store(parts)
+    store.write(
+        [(SEGMENT, [make_sweep(range(6), quality=bytes((0, 1, 2, 3, 0, 1)))])], flush=False
+    )
+    store.close()
+    again = OutboxStore(parts)
+    again.check()
+    again.write([(SEGMENT, [make_sweep([6.0, 7.0])])], flush=True)
+    again.sync_head_file()
+    envelopes = opened(again)
+
+    assert values(envelopes) == list(range(8))
+    assert [q for e in envelopes for q in e.scalars.quality] == [0, 1, 2, 3, 0, 1, 0, 0]
+    assert again.stats().emitted == again.last_sequence == 8
+
+
+def test_file_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    """Readings journalled by an older program are sealed; sweeps go behind them."""
+    parts = make_parts(tmp_path)
+    store = make_store(parts)
+    fill(store, 2, flush=False)
+    store.close()
+    with closing(sqlite3.connect(parts.path)) as db:
+        for table in added_since_version_1(db):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version = 1")
+    again = OutboxStore(parts)
+    again.write([(SEGMENT, [make_sweep([2.0, 3.0])])], flush=True)
+    again.sync_head_file()
+
+    assert values(opened(again)) == [0, 1, 2, 3]
+
+
+def added_since_version_1(db: sqlite3.Connection) -> list[str]:
+    """Return the tables that version 1 did not have."""
+    first = {"stream", "journal", "segments", "envelopes", "sqlite_sequence"}
+    rows = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return [name for (name,) in rows if name not in first]
 
 
 def test_flush_seals_the_rest(tmp_path: Path) -> None:

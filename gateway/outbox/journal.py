@@ -1,0 +1,142 @@
+"""The journal's rows: entries in the order of their arrival, a sweep in one row of its own.
+
+A row's sequence is that of its last reading, so that the newest sequence is the count of all
+readings ever journalled, whatever the rows hold. Part of the store's transactions: it begins none.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from gateway.outbox.rows import (
+    decode_channels,
+    decode_entry,
+    encode_channels,
+    encode_row,
+    encode_sweep,
+)
+from gateway.reading import Channels, Entry, Sweep
+from schemas.quantities import Quantity
+
+# Blocks of registers whose channels are kept; a gateway has under a thousand, but a configuration
+# that changes often leaves old ones behind.
+CHANNELS_MAX: Final = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """The oldest entries, all of one clock segment; ``sequences`` names each one's row."""
+
+    segment: int
+    entries: Sequence[Entry]
+    sequences: Sequence[int]
+
+
+class Journal:
+    """The journal of one outbox file, on the connection of its store."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """Load which channels the file knows.
+
+        Raises:
+            sqlite3.Error: The file is torn or unreadable.
+            ValueError: A row of channels is not one of ours.
+        """
+        self._db = db
+        self._channels: dict[int, Channels] = {}
+        self._numbers: dict[tuple[tuple[str, Quantity], ...], int] = {}
+        self._known: WeakKeyDictionary[Channels, int] = WeakKeyDictionary()
+        for number, body in db.execute("SELECT id, body FROM channels"):
+            self._keep(number, decode_channels(body))
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the newest reading ever journalled in this file; 0: none."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def check(self) -> None:
+        """Decode every row.
+
+        Raises:
+            ValueError: A row is not one of ours.
+        """
+        for (body,) in self._db.execute("SELECT body FROM journal"):
+            decode_entry(body, self._channels)
+
+    def encode(self, entry: Entry) -> bytes:
+        """Return ``entry`` as the body of a row; the channels of a sweep are kept first."""
+        if not isinstance(entry, Sweep):
+            return encode_row(entry)
+        number = self._known.get(entry.channels)
+        return encode_sweep(entry, self._number(entry.channels) if number is None else number)
+
+    def append(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+        """Add rows of sequence, clock segment and body."""
+        self._db.executemany(
+            "INSERT INTO journal (sequence, segment, body) VALUES (?, ?, ?)", rows
+        )
+
+    def front(self, readings_max: int) -> Front:
+        """Return the oldest entries, of at least ``readings_max`` readings if there are so many.
+
+        There must be one.
+        """
+        entries: list[Entry] = []
+        sequences: list[int] = []
+        count = 0
+        segment = -1
+        cursor = self._db.execute("SELECT sequence, segment, body FROM journal ORDER BY sequence")
+        for sequence, of, body in cursor:
+            if count >= readings_max or (entries and of != segment):
+                break
+            segment = of
+            entry = decode_entry(body, self._channels)
+            count += len(entry) if isinstance(entry, Sweep) else 1
+            entries.append(entry)
+            sequences.append(sequence)
+        cursor.close()
+        return Front(segment=segment, entries=entries, sequences=sequences)
+
+    def remove(self, front: Front, count: int, rest: Sweep | None) -> int:
+        """Delete the first ``count`` entries of ``front``, but for the ``rest`` of the last.
+
+        Return the sequence of the last reading that is gone.
+        """
+        last = front.sequences[count - 1]
+        if rest is None:
+            self._db.execute("DELETE FROM journal WHERE sequence <= ?", (last,))
+            return last
+        self._db.execute("DELETE FROM journal WHERE sequence < ?", (last,))
+        self._db.execute(
+            "UPDATE journal SET body = ? WHERE sequence = ?", (self.encode(rest), last)
+        )
+        return last - len(rest)
+
+    def _number(self, channels: Channels) -> int:
+        """Return the number under which the file keeps ``channels``, from now on if not yet."""
+        number = self._numbers.get(channels.rows)
+        if number is None:
+            if len(self._channels) >= CHANNELS_MAX:
+                self._forget()
+            number = max(self._channels, default=0) + 1
+            self._db.execute(
+                "INSERT INTO channels VALUES (?, ?)", (number, encode_channels(channels))
+            )
+            self._keep(number, channels)
+        self._known[channels] = number
+        return number
+
+    def _keep(self, number: int, channels: Channels) -> None:
+        self._channels[number] = channels
+        self._numbers[channels.rows] = number
+
+    def _forget(self) -> None:
+        """Forget all channels, unless a row still needs some."""
+        if self._db.execute("SELECT 1 FROM journal LIMIT 1").fetchone() is None:
+            self._db.execute("DELETE FROM channels")
+            self._channels.clear()
+            self._numbers.clear()
+            self._known.clear()
