@@ -11,7 +11,7 @@ import cbor2
 
 from schemas.errors import Malformation, MalformedError
 
-ElementCode = Literal["B", "H", "I", "h", "d"]
+ElementCode = Literal["B", "H", "I", "Q", "h", "d"]
 Column = memoryview  # typeshed types a view by its element; ours are numbers either way.
 
 # RFC 8746, 2.1: tag for each of the element types used here, by its struct/array code.
@@ -19,10 +19,11 @@ TAGS: Final[dict[str, int]] = {
     "B": 64,  # uint8
     "H": 69,  # uint16, little endian
     "I": 70,  # uint32, little endian
+    "Q": 71,  # uint64, little endian
     "h": 77,  # sint16, little endian
     "d": 86,  # IEEE 754 binary64, little endian
 }
-ITEM_BYTES: Final[dict[str, int]] = {"B": 1, "H": 2, "I": 4, "h": 2, "d": 8}
+ITEM_BYTES: Final[dict[str, int]] = {"B": 1, "H": 2, "I": 4, "Q": 8, "h": 2, "d": 8}
 
 # Gateways and backends run on little-endian machines; a big-endian one must not guess.
 assert sys.byteorder == "little"

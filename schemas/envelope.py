@@ -18,7 +18,7 @@ from typing import Final, cast
 import cbor2
 
 from schemas.bodies import body_field
-from schemas.columns import decode_column, encode_column
+from schemas.columns import ElementCode, decode_column, encode_column
 from schemas.cose import Sign1, check_content_type, decode_cbor
 from schemas.errors import Malformation, MalformedError
 from schemas.fields import (
@@ -45,6 +45,8 @@ GENESIS_HASH: Final = bytes(HASH_BYTES)  # "Previous" of envelope number 1.
 RSSI_UNKNOWN: Final = -32_768
 _FIELDS: Final = 10
 
+SensorTable = tuple[tuple[str, Quantity | None], ...]
+
 
 class ClockState(IntEnum):
     """Who disciplines the gateway's clock."""
@@ -69,7 +71,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scalars:
-    """Columns of measured numbers: sensor u16, offset u32 us, value f64, quality u8."""
+    """Columns of measured numbers: sensor u16, offset u32 us, value f64, quality u8.
+
+    In each group of a digest (schemas.digest) the offset is u64.
+    """
 
     sensor: memoryview
     offset_us: memoryview
@@ -128,7 +133,7 @@ class Envelope:
     readings_before: int
     base_unix_us: int
     clock: Clock
-    sensors: tuple[tuple[str, Quantity | None], ...]
+    sensors: SensorTable
     scalars: Scalars
     sightings: Sightings
     events: Events
@@ -146,7 +151,6 @@ def content_type() -> str:
 
 def encode_payload(envelope: Envelope) -> bytes:
     """Return the CBOR bytes of ``envelope``, the same for the same value (RFC 8949, 4.2.1)."""
-    s, g, e = envelope.scalars, envelope.sightings, envelope.events
     return cbor2.dumps(
         [
             envelope.gateway,
@@ -154,32 +158,47 @@ def encode_payload(envelope: Envelope) -> bytes:
             envelope.previous_sha256,
             envelope.readings_before,
             envelope.base_unix_us,
-            [int(envelope.clock.state), envelope.clock.boot_id, envelope.clock.monotonic_us],
-            [[name, quantity] for name, quantity in envelope.sensors],
-            [
-                encode_column(s.sensor),
-                encode_column(s.offset_us),
-                encode_column(s.value),
-                encode_column(s.quality),
-            ],
-            [
-                encode_column(g.sensor),
-                encode_column(g.offset_us),
-                encode_column(g.epc_length),
-                g.epcs,
-                encode_column(g.antenna),
-                encode_column(g.rssi_cdbm),
-                encode_column(g.count),
-            ],
-            [
-                encode_column(e.sensor),
-                encode_column(e.offset_us),
-                list(e.type),
-                list(e.body),
-                list(e.image_sha256),
-            ],
+            *encode_content(
+                envelope.clock,
+                envelope.sensors,
+                envelope.scalars,
+                envelope.sightings,
+                envelope.events,
+            ),
         ]
     )
+
+
+def encode_content(
+    clock: Clock, sensors: SensorTable, s: Scalars, g: Sightings, e: Events
+) -> list[object]:
+    """Return the fields that an envelope and a digest share: clock, sensor table, columns."""
+    return [
+        [int(clock.state), clock.boot_id, clock.monotonic_us],
+        [[name, quantity] for name, quantity in sensors],
+        [
+            encode_column(s.sensor),
+            encode_column(s.offset_us),
+            encode_column(s.value),
+            encode_column(s.quality),
+        ],
+        [
+            encode_column(g.sensor),
+            encode_column(g.offset_us),
+            encode_column(g.epc_length),
+            g.epcs,
+            encode_column(g.antenna),
+            encode_column(g.rssi_cdbm),
+            encode_column(g.count),
+        ],
+        [
+            encode_column(e.sensor),
+            encode_column(e.offset_us),
+            list(e.type),
+            list(e.body),
+            list(e.image_sha256),
+        ],
+    ]
 
 
 def decode_envelope(message: Sign1) -> Envelope:
@@ -190,28 +209,33 @@ def decode_envelope(message: Sign1) -> Envelope:
     """
     check_content_type(message.content_type, CONTENT_TYPE, VERSION)
     fields = list_field(decode_cbor(message.payload, "payload"), "payload", _FIELDS)
-    sensors = _decode_sensors(fields[6])
+    sensors = decode_sensors(fields[6])
     envelope = Envelope(
         gateway=name_field(fields[0], "gateway"),
         number=uint_field(fields[1], "number", at_least=1, at_most=NUMBER_MAX),
         previous_sha256=bytes_field(fields[2], "previous_sha256", HASH_BYTES),
         readings_before=uint_field(fields[3], "readings_before", at_most=NUMBER_MAX),
         base_unix_us=uint_field(fields[4], "base_unix_us", at_most=NUMBER_MAX),
-        clock=_decode_clock(fields[5]),
+        clock=decode_clock(fields[5]),
         sensors=sensors,
-        scalars=_decode_scalars(fields[7], len(sensors)),
-        sightings=_decode_sightings(fields[8], len(sensors)),
-        events=_decode_events(fields[9], len(sensors)),
+        scalars=decode_scalars(fields[7], len(sensors), "I"),
+        sightings=decode_sightings(fields[8], len(sensors), "I"),
+        events=decode_events(fields[9], len(sensors), "I"),
     )
     if not 1 <= envelope.readings <= READINGS_MAX:
         raise MalformedError(
             Malformation.BAD_FIELD, "readings", envelope.readings, f"1 to {READINGS_MAX}"
         )
-    _check_quantities(envelope)
+    check_quantities(sensors, envelope.scalars)
     return envelope
 
 
-def _decode_clock(item: object) -> Clock:
+def decode_clock(item: object) -> Clock:
+    """Return the clock field.
+
+    Raises:
+        MalformedError: It is none.
+    """
     state, boot_id, monotonic_us = list_field(item, "clock", 3)
     return Clock(
         state=ClockState(uint_field(state, "clock.state", at_most=max(ClockState))),
@@ -220,7 +244,12 @@ def _decode_clock(item: object) -> Clock:
     )
 
 
-def _decode_sensors(item: object) -> tuple[tuple[str, Quantity | None], ...]:
+def decode_sensors(item: object) -> SensorTable:
+    """Return the sensor table.
+
+    Raises:
+        MalformedError: It is none, too long, or holds a row twice.
+    """
     rows = list_field(item, "sensors")
     if len(rows) > SENSORS_MAX:
         raise MalformedError(
@@ -238,7 +267,7 @@ def _decode_sensors(item: object) -> tuple[tuple[str, Quantity | None], ...]:
 
 def _check_sensor_table(
     pairs: tuple[tuple[object, ...], ...],
-) -> tuple[tuple[str, Quantity | None], ...]:
+) -> SensorTable:
     table: list[tuple[str, Quantity | None]] = []
     for row in pairs:
         name, quantity = list_field(row, "sensor", 2)
@@ -253,11 +282,16 @@ def _check_sensor_table(
 _sensor_table = lru_cache(maxsize=SENSOR_TABLES_MAX)(_check_sensor_table)
 
 
-def _decode_scalars(item: object, sensors: int) -> Scalars:
+def decode_scalars(item: object, sensors: int, offset: ElementCode) -> Scalars:
+    """Return the numbers, of ``sensors`` rows of the table; ``offset`` is the type of offsets.
+
+    Raises:
+        MalformedError: A column is not as it must be.
+    """
     parts = list_field(item, "scalars", 4)
     columns = Scalars(
         sensor=decode_column("H", parts[0], "scalars.sensor"),
-        offset_us=decode_column("I", parts[1], "scalars.offset_us"),
+        offset_us=decode_column(offset, parts[1], "scalars.offset_us"),
         value=decode_column("d", parts[2], "scalars.value"),
         quality=decode_column("B", parts[3], "scalars.quality"),
     )
@@ -268,11 +302,16 @@ def _decode_scalars(item: object, sensors: int) -> Scalars:
     return columns
 
 
-def _decode_sightings(item: object, sensors: int) -> Sightings:
+def decode_sightings(item: object, sensors: int, offset: ElementCode) -> Sightings:
+    """Return the tags seen, of ``sensors`` rows of the table; ``offset`` is the type of offsets.
+
+    Raises:
+        MalformedError: A column is not as it must be.
+    """
     parts = list_field(item, "sightings", 7)
     columns = Sightings(
         sensor=decode_column("H", parts[0], "sightings.sensor"),
-        offset_us=decode_column("I", parts[1], "sightings.offset_us"),
+        offset_us=decode_column(offset, parts[1], "sightings.offset_us"),
         epc_length=decode_column("B", parts[2], "sightings.epc_length"),
         epcs=bytes_field(parts[3], "sightings.epcs"),
         antenna=decode_column("B", parts[4], "sightings.antenna"),
@@ -297,7 +336,12 @@ def _decode_sightings(item: object, sensors: int) -> Sightings:
     return columns
 
 
-def _decode_events(item: object, sensors: int) -> Events:
+def decode_events(item: object, sensors: int, offset: ElementCode) -> Events:
+    """Return the events, of ``sensors`` rows of the table; ``offset`` is the type of offsets.
+
+    Raises:
+        MalformedError: A column is not as it must be.
+    """
     parts = list_field(item, "events", 5)
     types = [enum_field(t, "events.type", EventType) for t in list_field(parts[2], "events.type")]
     bodies = [body_field(body, "events.body") for body in list_field(parts[3], "events.body")]
@@ -307,7 +351,7 @@ def _decode_events(item: object, sensors: int) -> Events:
     ]
     columns = Events(
         sensor=decode_column("H", parts[0], "events.sensor"),
-        offset_us=decode_column("I", parts[1], "events.offset_us"),
+        offset_us=decode_column(offset, parts[1], "events.offset_us"),
         type=types,
         body=bodies,
         image_sha256=images,
@@ -343,12 +387,14 @@ def _check_finite(scalars: Scalars) -> None:
             )
 
 
-def _check_quantities(envelope: Envelope) -> None:
-    """Refuse a scalar of a row that declares no quantity: it would be a number of nothing."""
-    if all(quantity is not None for _, quantity in envelope.sensors):
-        return
-    for index in set(envelope.scalars.sensor):
-        if envelope.sensors[index][1] is None:
+def check_quantities(sensors: SensorTable, scalars: Scalars) -> None:
+    """Refuse a scalar of a row that declares no quantity: it would be a number of nothing.
+
+    Raises:
+        MalformedError: There is one.
+    """
+    for index in set(scalars.sensor):
+        if sensors[index][1] is None:
             raise MalformedError(
                 Malformation.BAD_FIELD, "scalars.sensor", index, "a row that declares a quantity"
             )

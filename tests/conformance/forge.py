@@ -8,10 +8,16 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schemas import command, envelope, receipt
+from schemas import command, digest, envelope, receipt
 from schemas.cose import bytes_to_sign, encode_sign1
 from schemas.keys import key_id_of
-from tests.conformance.vectors import Json, command_from, envelope_from, receipt_from
+from tests.conformance.vectors import (
+    Json,
+    command_from,
+    digest_from,
+    envelope_from,
+    receipt_from,
+)
 
 EDDSA = -8
 
@@ -46,6 +52,8 @@ class Forge:
             return receipt.encode_payload(receipt_from(said))
         if self._content_type == command.content_type():
             return command.encode_payload(command_from(said))
+        if self._content_type == digest.content_type():
+            return digest.encode_payload(digest_from(said))
         return envelope.encode_payload(envelope_from(said))
 
     def of(self, content: Json) -> bytes:

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from tests.conformance import command_cases, envelope_cases, envelope_contents, receipt_cases
+from tests.conformance import (
+    command_cases,
+    digest_cases,
+    envelope_cases,
+    envelope_contents,
+    receipt_cases,
+)
 from tests.conformance.forge import Case, Forge
 from tests.conformance.vectors import VECTORS, Json
 
@@ -40,6 +46,12 @@ def main() -> int:
             Forge("command-v1, the backend", command_cases.CONTENT_TYPE, command_cases.content()),
             command_cases.valid_contents(),
             command_cases.refused_cases,
+        ),
+        **_kind(
+            "digest-v1",
+            Forge("digest-v1, the gateway", digest_cases.CONTENT_TYPE, digest_cases.content()),
+            digest_cases.valid_contents(),
+            digest_cases.refused_cases,
         ),
     }
     changed = [name for name, text in files.items() if not _write(VECTORS / name, text)]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from schemas import command, envelope, receipt
+from schemas import command, digest, envelope, receipt
 from schemas.cose import Sign1, decode_sign1, encode_protected, encode_sign1
 from schemas.errors import Malformation, MalformedError
 from schemas.keys import check_public_key, key_id_of
@@ -24,6 +24,8 @@ from tests.conformance.vectors import (
     Vector,
     command_content,
     command_from,
+    digest_content,
+    digest_from,
     envelope_content,
     envelope_from,
     load_vectors,
@@ -52,6 +54,14 @@ FORMATS = {
         encode=envelope.encode_payload,
         to_json=envelope_content,
         from_json=envelope_from,
+    ),
+    "digest-v1": Format(
+        bytes_max=digest.DIGEST_BYTES_MAX,
+        content_type=digest.content_type(),
+        decode=digest.decode_digest,
+        encode=digest.encode_payload,
+        to_json=digest_content,
+        from_json=digest_from,
     ),
     "receipt-v1": Format(
         bytes_max=receipt.RECEIPT_BYTES_MAX,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.command import Challenge, Command, CommandType, Configure, Order, Rotate
+from schemas.digest import Digest
 from schemas.envelope import Clock, ClockState, Envelope, Events, Scalars, Sightings
 from schemas.quantities import EventType, Quantity
 from schemas.receipt import Receipt, StreamState
@@ -40,7 +41,7 @@ class Vector:
 
 @cache
 def load_vectors(kind: str) -> tuple[Vector, ...]:
-    """Return the vectors of ``kind`` (envelope-v1, receipt-v1), valid ones first."""
+    """Return the vectors of ``kind`` (envelope-v1, receipt-v1 ...), valid ones first."""
     folder = VECTORS / kind
     paths = [*sorted(folder.glob("*.json")), *sorted((folder / "refused").glob("*.json"))]
     return tuple(_vector(json.loads(path.read_text(encoding="utf-8"))) for path in paths)
@@ -63,19 +64,40 @@ def _vector(fields: Json) -> Vector:
 
 def envelope_content(envelope: Envelope) -> Json:
     """Return ``envelope`` as JSON values."""
-    s, g, e = envelope.scalars, envelope.sightings, envelope.events
     return {
         "gateway": envelope.gateway,
         "number": envelope.number,
         "previous_sha256": envelope.previous_sha256.hex(),
         "readings_before": envelope.readings_before,
         "base_unix_us": envelope.base_unix_us,
+        **_shared_content(envelope),
+    }
+
+
+def digest_content(digest: Digest) -> Json:
+    """Return ``digest`` as JSON values."""
+    return {
+        "gateway": digest.gateway,
+        "first_number": digest.first_number,
+        "last_number": digest.number,
+        "previous_sha256": digest.previous_sha256.hex(),
+        "last_sha256": digest.last_sha256.hex(),
+        "readings_before": digest.readings_before,
+        "readings": digest.readings,
+        "base_unix_us": digest.base_unix_us,
+        **_shared_content(digest),
+    }
+
+
+def _shared_content(message: Envelope | Digest) -> Json:
+    s, g, e = message.scalars, message.sightings, message.events
+    return {
         "clock": {
-            "state": envelope.clock.state.name.lower(),
-            "boot_id": envelope.clock.boot_id.hex(),
-            "monotonic_us": envelope.clock.monotonic_us,
+            "state": message.clock.state.name.lower(),
+            "boot_id": message.clock.boot_id.hex(),
+            "monotonic_us": message.clock.monotonic_us,
         },
-        "sensors": [[name, quantity and quantity.value] for name, quantity in envelope.sensors],
+        "sensors": [[name, quantity and quantity.value] for name, quantity in message.sensors],
         "scalars": {
             "sensor": s.sensor.tolist(),
             "offset_us": s.offset_us.tolist(),
@@ -102,43 +124,64 @@ def envelope_content(envelope: Envelope) -> Json:
 
 def envelope_from(content: Json) -> Envelope:
     """Return the envelope that ``content`` describes."""
-    s, g, e = content["scalars"], content["sightings"], content["events"]
-    epcs = [bytes.fromhex(epc) for epc in g["epc"]]
     return Envelope(
         gateway=content["gateway"],
         number=content["number"],
         previous_sha256=bytes.fromhex(content["previous_sha256"]),
         readings_before=content["readings_before"],
         base_unix_us=content["base_unix_us"],
-        clock=Clock(
+        **_shared_from(content, "I"),
+    )
+
+
+def digest_from(content: Json) -> Digest:
+    """Return the digest that ``content`` describes."""
+    return Digest(
+        gateway=content["gateway"],
+        first_number=content["first_number"],
+        number=content["last_number"],
+        previous_sha256=bytes.fromhex(content["previous_sha256"]),
+        last_sha256=bytes.fromhex(content["last_sha256"]),
+        readings_before=content["readings_before"],
+        readings=content["readings"],
+        base_unix_us=content["base_unix_us"],
+        **_shared_from(content, "Q"),
+    )
+
+
+def _shared_from(content: Json, offset: str) -> Json:
+    s, g, e = content["scalars"], content["sightings"], content["events"]
+    epcs = [bytes.fromhex(epc) for epc in g["epc"]]
+    return {
+        "clock": Clock(
             state=ClockState[content["clock"]["state"].upper()],
             boot_id=bytes.fromhex(content["clock"]["boot_id"]),
             monotonic_us=content["clock"]["monotonic_us"],
         ),
-        sensors=tuple((name, q and Quantity(q)) for name, q in content["sensors"]),
-        scalars=Scalars(
+        "sensors": tuple((name, q and Quantity(q)) for name, q in content["sensors"]),
+        "scalars": Scalars(
             sensor=column("H", s["sensor"]),
-            offset_us=column("I", s["offset_us"]),
+            offset_us=column(offset, s["offset_us"]),
             value=column("d", [nan if value is None else value for value in s["value"]]),
             quality=column("B", s["quality"]),
         ),
-        sightings=Sightings(
+        "sightings": Sightings(
             sensor=column("H", g["sensor"]),
-            offset_us=column("I", g["offset_us"]),
+            offset_us=column(offset, g["offset_us"]),
             epc_length=column("B", [len(epc) for epc in epcs]),
             epcs=b"".join(epcs),
             antenna=column("B", g["antenna"]),
             rssi_cdbm=column("h", g["rssi_cdbm"]),
             count=column("H", g["count"]),
         ),
-        events=Events(
+        "events": Events(
             sensor=column("H", e["sensor"]),
-            offset_us=column("I", e["offset_us"]),
+            offset_us=column(offset, e["offset_us"]),
             type=[EventType(kind) for kind in e["type"]],
             body=[bytes.fromhex(body) for body in e["body"]],
             image_sha256=[digest and bytes.fromhex(digest) for digest in e["image_sha256"]],
         ),
-    )
+    }
 
 
 def receipt_content(receipt: Receipt) -> Json:

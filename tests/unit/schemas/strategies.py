@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 
 from schemas.bodies import encode_body
 from schemas.command import NONCE_BYTES, Challenge, Command, Configure, Rotate
+from schemas.digest import SPAN_US_MAX as DIGEST_SPAN_US_MAX
+from schemas.digest import Digest
 from schemas.envelope import (
     EPC_BYTES_MAX,
     HASH_BYTES,
     NUMBER_MAX,
+    READINGS_MAX,
     SPAN_US_MAX,
     Clock,
     ClockState,
@@ -51,6 +54,40 @@ def _columns(code: str, rows: list[Any], part: int) -> memoryview:
 @st.composite
 def envelopes(draw: st.DrawFn) -> Envelope:
     """Return any envelope that a gateway may seal."""
+    return Envelope(
+        gateway=draw(NAMES),
+        number=draw(st.integers(1, NUMBER_MAX)),
+        previous_sha256=draw(HASHES),
+        readings_before=draw(NUMBERS),
+        base_unix_us=draw(NUMBERS),
+        **draw(_contents("I", SPAN_US_MAX)),
+    )
+
+
+@st.composite
+def digests(draw: st.DrawFn) -> Digest:
+    """Return any digest that a gateway may make."""
+    content = draw(_contents("Q", DIGEST_SPAN_US_MAX))
+    kept = sum(len(content[group]) for group in ("scalars", "sightings", "events"))
+    envelopes = draw(st.integers(1, 5_000))
+    readings = draw(st.integers(max(kept, envelopes), envelopes * READINGS_MAX))
+    first = draw(st.integers(1, NUMBER_MAX - envelopes + 1))
+    return Digest(
+        gateway=draw(NAMES),
+        first_number=first,
+        number=first + envelopes - 1,
+        previous_sha256=draw(HASHES),
+        last_sha256=draw(HASHES),
+        readings_before=draw(st.integers(0, NUMBER_MAX - readings)),
+        readings=readings,
+        base_unix_us=draw(NUMBERS),
+        **content,
+    )
+
+
+@st.composite
+def _contents(draw: st.DrawFn, offset: str, span_us_max: int) -> dict[str, Any]:
+    """Return the fields that envelopes and digests share; offsets are of that type."""
     table = draw(
         st.lists(
             st.tuples(NAMES, st.none() | st.sampled_from(Quantity)),
@@ -60,48 +97,44 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         )
     )
     measuring = [index for index, (_, quantity) in enumerate(table) if quantity is not None]
-    scalars = draw(_scalars(measuring)) if measuring else []
-    sightings = draw(_sightings(len(table)))
-    events = draw(_events(len(table), at_least=0 if scalars or sightings else 1))
-    return Envelope(
-        gateway=draw(NAMES),
-        number=draw(st.integers(1, NUMBER_MAX)),
-        previous_sha256=draw(HASHES),
-        readings_before=draw(NUMBERS),
-        base_unix_us=draw(NUMBERS),
-        clock=Clock(
+    scalars = draw(_scalars(measuring, span_us_max)) if measuring else []
+    sightings = draw(_sightings(len(table), span_us_max))
+    at_least = 0 if scalars or sightings else 1
+    events = draw(_events(len(table), span_us_max, at_least=at_least))
+    return {
+        "clock": Clock(
             state=draw(st.sampled_from(ClockState)),
             boot_id=draw(st.binary(min_size=16, max_size=16)),
             monotonic_us=draw(NUMBERS),
         ),
-        sensors=tuple(table),
-        scalars=Scalars(
+        "sensors": tuple(table),
+        "scalars": Scalars(
             sensor=_columns("H", scalars, 0),
-            offset_us=_columns("I", scalars, 1),
+            offset_us=_columns(offset, scalars, 1),
             value=_columns("d", scalars, 2),
             quality=_columns("B", scalars, 3),
         ),
-        sightings=Sightings(
+        "sightings": Sightings(
             sensor=_columns("H", sightings, 0),
-            offset_us=_columns("I", sightings, 1),
+            offset_us=_columns(offset, sightings, 1),
             epc_length=column("B", [len(row[2]) for row in sightings]),
             epcs=b"".join(row[2] for row in sightings),
             antenna=_columns("B", sightings, 3),
             rssi_cdbm=_columns("h", sightings, 4),
             count=_columns("H", sightings, 5),
         ),
-        events=Events(
+        "events": Events(
             sensor=_columns("H", events, 0),
-            offset_us=_columns("I", events, 1),
+            offset_us=_columns(offset, events, 1),
             type=[row[2] for row in events],
             body=[encode_body(row[3]) for row in events],
             image_sha256=[row[4] for row in events],
         ),
-    )
+    }
 
 
-def _scalars(measuring: list[int]) -> st.SearchStrategy[list[Any]]:
-    index, offset_us = st.sampled_from(measuring), st.integers(0, SPAN_US_MAX)
+def _scalars(measuring: list[int], span_us_max: int) -> st.SearchStrategy[list[Any]]:
+    index, offset_us = st.sampled_from(measuring), st.integers(0, span_us_max)
     finite = st.floats(allow_nan=False, allow_infinity=False)
     return _rows(
         st.tuples(index, offset_us, finite, st.integers(0, 3))
@@ -109,11 +142,11 @@ def _scalars(measuring: list[int]) -> st.SearchStrategy[list[Any]]:
     )
 
 
-def _sightings(sensors: int) -> st.SearchStrategy[list[Any]]:
+def _sightings(sensors: int, span_us_max: int) -> st.SearchStrategy[list[Any]]:
     return _rows(
         st.tuples(
             st.integers(0, sensors - 1),
-            st.integers(0, SPAN_US_MAX),
+            st.integers(0, span_us_max),
             st.binary(max_size=EPC_BYTES_MAX),
             st.integers(0, 255),
             st.integers(-(2**15), 2**15 - 1),
@@ -122,11 +155,11 @@ def _sightings(sensors: int) -> st.SearchStrategy[list[Any]]:
     )
 
 
-def _events(sensors: int, *, at_least: int) -> st.SearchStrategy[list[Any]]:
+def _events(sensors: int, span_us_max: int, *, at_least: int) -> st.SearchStrategy[list[Any]]:
     return _rows(
         st.tuples(
             st.integers(0, sensors - 1),
-            st.integers(0, SPAN_US_MAX),
+            st.integers(0, span_us_max),
             st.sampled_from(EventType),
             BODIES,
             st.none() | HASHES,

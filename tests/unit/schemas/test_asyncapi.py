@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from schemas import command, envelope, receipt, topics
+from schemas import command, digest, envelope, receipt, topics
 from tests.conformance.vectors import VECTORS
 
 SCHEMAS: Final = VECTORS.parent
@@ -145,6 +145,7 @@ def test_payloads_name_their_grammar_and_limit() -> None:
     messages = _document()["components"]["messages"]
     limits = {
         "envelope": envelope.ENVELOPE_BYTES_MAX,
+        "digest": digest.DIGEST_BYTES_MAX,
         "receipt": receipt.RECEIPT_BYTES_MAX,
         "command": command.COMMAND_BYTES_MAX,
     }

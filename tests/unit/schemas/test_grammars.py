@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from schemas import command, envelope, receipt
+from schemas import command, digest, envelope, receipt
 from schemas.bodies import EVENT_BODY_BYTES_MAX
 from schemas.columns import TAGS
 from schemas.cose import CBOR_DEPTH_MAX, KEY_ID_BYTES, SIGN1_TAG, SIGNATURE_BYTES
@@ -16,6 +16,7 @@ from tests.conformance.vectors import VECTORS
 
 ENVELOPE = "envelope-v1.cddl"
 RECEIPT = "receipt-v1.cddl"
+DIGEST = "digest-v1.cddl"
 COMMAND = "command-v1.cddl"
 
 
@@ -62,7 +63,9 @@ def test_grammar_lists_every_command() -> None:
 def test_grammar_gives_each_column_its_tag() -> None:
     """RFC 8746 tags, as in the codec."""
     tags = {
-        int(tag) for tag in re.findall(r"^column-\w+ = #6\.(\d+)\(bstr\)", _code(ENVELOPE), re.M)
+        int(tag)
+        for name in (ENVELOPE, DIGEST)
+        for tag in re.findall(r"^column-\w+ = #6\.(\d+)\(bstr\)", _code(name), re.M)
     }
 
     assert tags == set(TAGS.values())
@@ -74,6 +77,7 @@ def test_grammar_gives_each_column_its_tag() -> None:
         (ENVELOPE, envelope.content_type()),
         (RECEIPT, receipt.content_type()),
         (COMMAND, command.content_type()),
+        (DIGEST, digest.content_type()),
     ],
 )
 def test_grammar_has_the_codec_s_framing(name: str, content_type: str) -> None:
@@ -104,3 +108,9 @@ def test_grammar_says_each_limit() -> None:
     assert f"{receipt.RECEIPT_BYTES_MAX:,} bytes" in _text(RECEIPT)
     assert f"{command.COMMAND_BYTES_MAX:,} bytes" in _text(COMMAND)
     assert f"{command.TOML_BYTES_MAX:,} bytes" in _text(COMMAND)
+    for limit in (
+        f"{digest.DIGEST_BYTES_MAX:,} bytes",
+        f"1 to {digest.KEPT_MAX:,} readings",
+        f"above {digest.SPAN_US_MAX:,} us",
+    ):
+        assert limit in _text(DIGEST)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import command, envelope, receipt
+from schemas import command, digest, envelope, receipt
 from schemas.command import decode_command
 from schemas.cose import (
     SIGNATURE_BYTES,
@@ -18,15 +18,17 @@ from schemas.cose import (
     encode_protected,
     encode_sign1,
 )
+from schemas.digest import decode_digest
 from schemas.envelope import ENVELOPE_BYTES_MAX, decode_envelope
 from schemas.errors import MalformedError
 from schemas.receipt import decode_receipt
-from tests.conformance.vectors import envelope_content, load_vectors
-from tests.unit.schemas.strategies import commands, envelopes, receipts
+from tests.conformance.vectors import digest_content, envelope_content, load_vectors
+from tests.unit.schemas.strategies import commands, digests, envelopes, receipts
 
 PROTECTED = encode_protected(envelope.content_type(), bytes(16))
 MESSAGES = [vector.message for vector in load_vectors("envelope-v1") if not vector.refused]
 COMMANDS = [vector.message for vector in load_vectors("command-v1") if not vector.refused]
+DIGESTS = [vector.message for vector in load_vectors("digest-v1") if not vector.refused]
 RECEIPTS = [vector.message for vector in load_vectors("receipt-v1") if not vector.refused]
 
 
@@ -52,6 +54,20 @@ def test_envelope_decodes_to_what_was_sealed(sealed: envelope.Envelope) -> None:
     assert decoded.readings == len(sealed.scalars) + len(sealed.sightings) + len(sealed.events)
 
 
+@given(digests())
+def test_digest_decodes_to_what_was_kept(kept: digest.Digest) -> None:
+    """Every column, row and number comes back; the payload encodes to the same bytes."""
+    payload = digest.encode_payload(kept)
+
+    decoded = decode_digest(
+        decode_sign1(_unsigned(digest.content_type(), payload), bytes_max=ENVELOPE_BYTES_MAX)
+    )
+
+    assert digest_content(decoded) == digest_content(kept)
+    assert digest.encode_payload(decoded) == payload
+    assert decoded.kept == len(kept.scalars) + len(kept.sightings) + len(kept.events)
+
+
 @given(receipts())
 def test_receipt_decodes_to_what_was_issued(issued: receipt.Receipt) -> None:
     """Every field comes back."""
@@ -70,16 +86,18 @@ def test_command_decodes_to_what_was_issued(issued: command.Command) -> None:
 
 @given(st.binary(max_size=64))
 def test_random_bytes_are_refused_and_raise_nothing_else(data: bytes) -> None:
-    """Noise is a MalformedError, for a receipt as for an envelope."""
+    """Noise is a MalformedError, for a receipt and a digest as for an envelope."""
     with pytest.raises(MalformedError):
         _read(data, decode_envelope)
+    with pytest.raises(MalformedError):
+        _read(data, decode_digest)
     with pytest.raises(MalformedError):
         _read(data, decode_receipt)
     with pytest.raises(MalformedError):
         _read(data, decode_command)
 
 
-@given(st.sampled_from(MESSAGES + RECEIPTS + COMMANDS), st.data())
+@given(st.sampled_from(MESSAGES + RECEIPTS + COMMANDS + DIGESTS), st.data())
 def test_mutated_message_is_refused_or_read_and_raises_nothing_else(
     message: bytes, data: st.DataObject
 ) -> None:
@@ -88,7 +106,7 @@ def test_mutated_message_is_refused_or_read_and_raises_nothing_else(
     end = data.draw(st.integers(start, min(len(message), start + 9)), label="end")
     mutated = message[:start] + data.draw(st.binary(max_size=9), label="put in") + message[end:]
 
-    for decode in (decode_envelope, decode_receipt, decode_command):
+    for decode in (decode_envelope, decode_receipt, decode_command, decode_digest):
         with suppress(MalformedError):
             _read(mutated, decode)
 
