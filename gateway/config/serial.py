@@ -5,9 +5,11 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from gateway.config.camera import CAMERA_FAMILIES
+from gateway.config.gpsd import GPSD_FAMILY
 from gateway.config.types import Named, Port, Seconds, SensorName, Vocabulary, check_range
 from gateway.errors import ConfigError
 
+ELSEWHERE: Final = CAMERA_FAMILIES | {GPSD_FAMILY}  # Families of other sections.
 RFID_PREFIX: Final = "rfid-"  # Families that are asked for inventories, not only listened to.
 
 
@@ -40,7 +42,7 @@ def check_serial(key: str, serial: SerialSection, vocabulary: Vocabulary) -> Non
     Raises:
         ConfigError: With the key, its value and the bound.
     """
-    serial_families = set(vocabulary.families) - CAMERA_FAMILIES
+    serial_families = set(vocabulary.families) - ELSEWHERE
     if serial.family not in serial_families:
         bound = f"one of {', '.join(sorted(serial_families))}"
         raise ConfigError(f"{key}.family", serial.family, bound)

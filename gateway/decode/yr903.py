@@ -21,7 +21,7 @@ FRAME_BYTES_MAX: Final = 257  # Head and length, and what a length of one byte c
 _HEAD: Final = 0xA0
 _LENGTH_MIN: Final = 3  # Address, command and check; answers with less do not exist.
 _PREFIX_BYTES: Final = 4  # Head, length, address, command.
-_RESET, _INVENTORY, _FAST_INVENTORY, _SESSION_INVENTORY = 0x70, 0x89, 0x8A, 0x8B
+_INVENTORY, _FAST_INVENTORY, _SESSION_INVENTORY = 0x89, 0x8A, 0x8B
 _INVENTORIES: Final = frozenset({_INVENTORY, _FAST_INVENTORY, _SESSION_INVENTORY})
 _ERROR_BYTES, _ANTENNA_ERROR_BYTES, _SUMMARY_BYTES = 1, 2, 7
 _NO_TAG: Final = 0x36  # Error code "no tag": an empty field is no fault.
@@ -45,11 +45,6 @@ def encode_command(command: int, data: bytes = b"", *, address: int = PUBLIC_ADD
 def encode_inventory() -> bytes:
     """Return the command for one round of real-time inventory (0x89)."""
     return encode_command(_INVENTORY, bytes((REPEAT_MAX,)))
-
-
-def encode_reset() -> bytes:
-    """Return the command that restarts the reader (0x70): the only one that ends a round."""
-    return encode_command(_RESET)
 
 
 def ends_round(event: Event) -> bool:

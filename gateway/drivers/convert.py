@@ -10,6 +10,7 @@ from gateway.decode.events import (
     Event,
     Fault,
     Fix,
+    GnssIntegrity,
     Position,
     SceneChange,
     TagRead,
@@ -41,6 +42,9 @@ def arrival_of(sensor: str, event: Event, time_unix_us: int) -> Arrival:
             ]
         case Position():
             return _position(sensor, event, time_unix_us)
+        case GnssIntegrity():
+            states = {"jamming": event.jamming.value, "spoofing": event.spoofing.value}
+            return [event_of(sensor, EventType.GNSS_INTEGRITY, states, time_unix_us)]
         case TagRead():
             return [sighting_of(sensor, event, time_unix_us)]
         case Fault():
