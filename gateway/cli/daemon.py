@@ -7,7 +7,8 @@ import typer
 from gateway.cli.common import ConfigOption, failed, load
 from gateway.errors import GatewayError
 from gateway.log import configure_logging
-from gateway.supervisor import resolve_uplink, run_gateway
+from gateway.supervisor.gateway import run_gateway
+from gateway.uplink.target import resolve_uplink
 
 
 def run(config: ConfigOption) -> None:
@@ -15,7 +16,7 @@ def run(config: ConfigOption) -> None:
     configure_logging()
     loaded, digest = load(config)
     try:
-        asyncio.run(run_gateway(loaded, digest))
+        asyncio.run(run_gateway(config, loaded, digest))
     except GatewayError as error:
         raise failed(error) from None
     except BaseExceptionGroup as group:

@@ -14,7 +14,13 @@ from msgspec import Struct, field
 from gateway.config.camera import CameraSection, check_camera, name_camera
 from gateway.config.gpsd import GpsdSection, check_gpsd, name_gpsd
 from gateway.config.modbus import ModbusSection, check_modbus, name_modbus
-from gateway.config.own import GatewaySection, OutboxSection, SealSection
+from gateway.config.own import (
+    GatewaySection,
+    MetricsSection,
+    OutboxSection,
+    SealSection,
+    metrics_address,
+)
 from gateway.config.serial import SerialSection, check_serial, name_serial
 from gateway.config.types import Named, Vocabulary
 from gateway.config.uplink import UplinkSection, check_uplink
@@ -33,6 +39,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     uplink: UplinkSection = field(default_factory=UplinkSection)
     seal: SealSection = field(default_factory=SealSection)
     outbox: OutboxSection = field(default_factory=OutboxSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
     serial: list[SerialSection] = field(default_factory=list[SerialSection])
     modbus: list[ModbusSection] = field(default_factory=list[ModbusSection])
     camera: list[CameraSection] = field(default_factory=list[CameraSection])
@@ -97,6 +104,7 @@ def parse_config(data: bytes, vocabulary: Vocabulary) -> Config:
         for key, section in sections_of(config, kind):
             kind.check(key, section, vocabulary)
     check_uplink(config.uplink)
+    metrics_address(config.metrics)
     return config
 
 

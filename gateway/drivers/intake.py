@@ -71,6 +71,7 @@ class Intake:
         self._reporter = Reporter(self._rules)
         self._health = HealthMonitor((), now_s=clock.monotonic_s())
         self.latest = Latest()
+        self.clock_steps = 0
         for plan in plans:
             self.add(plan)
         self._segment = clock.segment()
@@ -83,23 +84,24 @@ class Intake:
         self._channels |= {w.sensor: frozenset(w.channels) for w in plan.watched}
         self._health.watch(plan.watched, now_s=self._clock.monotonic_s())
 
-    def swap(self, old: SensorPlan, new: SensorPlan | None) -> None:
+    def replace(self, old: Sequence[SensorPlan], new: Sequence[SensorPlan]) -> None:
         """Go by ``new`` in place of ``old``; sensors that are in both keep their health.
 
         Of sensors only in ``old`` nothing may come any more.
         """
-        for channel in old.rules:
-            del self._rules[channel]
-        for channel in old.bounds:
-            del self._bounds[channel]
-        kept = () if new is None else tuple(w.sensor for w in new.watched)
-        gone = [w.sensor for w in old.watched if w.sensor not in kept]
+        for plan in old:
+            for channel in plan.rules:
+                del self._rules[channel]
+            for channel in plan.bounds:
+                del self._bounds[channel]
+        kept = {w.sensor for plan in new for w in plan.watched}
+        gone = {w.sensor for plan in old for w in plan.watched} - kept
         for sensor in gone:
             del self._channels[sensor]
         self._health.forget(gone)
         self.latest.forget(gone)
-        if new is not None:
-            self.add(new)
+        for plan in new:
+            self.add(plan)
 
     def health(self) -> list[SensorHealth]:
         """Return how every sensor is now."""
@@ -181,6 +183,7 @@ class Intake:
         step = step_us(self._segment, self._clock.now())
         if step:
             self._segment = self._clock.segment()
+            self.clock_steps += 1
             _log.warning("clock_step", step_us=step)
             self.announce(EventType.CLOCK_STEP, {"step_us": step})
 

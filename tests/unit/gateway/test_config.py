@@ -188,3 +188,24 @@ def test_example_of_the_installers_guide_is_good() -> None:
 
     assert tomllib.loads(example)
     parse_config(example.encode(), vocabulary())
+
+
+def metrics_at(address: str) -> bytes:
+    """Return a configuration that serves metrics at ``address``."""
+    return f'[gateway]\nid = "g"\nstate_dir = "s"\n[metrics]\nlisten = "{address}"\n'.encode()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9464", "127.0.0.1", "example.org:80", "[::1]:0"])
+def test_metrics_stay_on_the_loopback(address: str) -> None:
+    """Metrics name sensors and their states; an address that others can reach is refused."""
+    with pytest.raises(ConfigError, match=r"metrics\.listen is .* loopback address"):
+        parse_config(
+            f'[gateway]\nid = "g"\nstate_dir = "s"\n[metrics]\nlisten = "{address}"\n'.encode(),
+            vocabulary(),
+        )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9464", "[::1]:9464"])
+def test_metrics_may_be_served_to_this_machine(address: str) -> None:
+    """Both loopbacks will do."""
+    assert parse_config(metrics_at(address), vocabulary()).metrics.listen == address
