@@ -1,19 +1,25 @@
 """Run the daemon; check its configuration."""
 
 import asyncio
+from typing import Annotated
 
 import typer
 
 from gateway.cli.common import ConfigOption, failed, load
 from gateway.errors import GatewayError
-from gateway.log import configure_logging
+from gateway.log import LogLevel, configure_logging
 from gateway.supervisor.gateway import run_gateway
 from gateway.uplink.target import resolve_uplink
 
 
-def run(config: ConfigOption) -> None:
+def run(
+    config: ConfigOption,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="Nothing below this is logged.", case_sensitive=False)
+    ] = LogLevel.INFO,
+) -> None:
     """Read the sensors and send what they say, until told to stop."""
-    configure_logging()
+    configure_logging(log_level)
     loaded, digest = load(config)
     try:
         asyncio.run(run_gateway(config, loaded, digest))

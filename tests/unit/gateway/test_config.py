@@ -199,10 +199,7 @@ def metrics_at(address: str) -> bytes:
 def test_metrics_stay_on_the_loopback(address: str) -> None:
     """Metrics name sensors and their states; an address that others can reach is refused."""
     with pytest.raises(ConfigError, match=r"metrics\.listen is .* loopback address"):
-        parse_config(
-            f'[gateway]\nid = "g"\nstate_dir = "s"\n[metrics]\nlisten = "{address}"\n'.encode(),
-            vocabulary(),
-        )
+        parse_config(metrics_at(address), vocabulary())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9464", "[::1]:9464"])

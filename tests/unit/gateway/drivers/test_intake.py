@@ -210,11 +210,11 @@ def test_sensor_can_be_added_while_others_are_read() -> None:
     assert [h.state.value for h in intake.health()] == ["up", "up"]
 
 
-def test_swapped_plan_judges_by_the_new_bounds_and_keeps_the_health() -> None:
+def test_replaced_plan_judges_by_the_new_bounds_and_keeps_the_health() -> None:
     """A sensor whose bounds change is not reported as late for it."""
     intake, _, journal = make_intake()
     intake.take([[make_scalar()]])
-    intake.swap(make_plan(), make_plan(mass_max=500.0))
+    intake.replace([make_plan()], [make_plan(mass_max=500.0)])
     intake.tick()
     intake.take([[make_scalar(value=600.0)]])
 
@@ -226,10 +226,25 @@ def test_removed_sensor_is_forgotten() -> None:
     """Of a sensor that is no longer configured nothing is shown and no health is told."""
     intake, clock, journal = make_intake()
     intake.take([[make_scalar()]])
-    intake.swap(make_plan(), None)
+    intake.replace([make_plan()], [])
     clock.pass_s(60.0)
     intake.tick()
 
     assert intake.health() == []
     assert intake.latest.of(SENSOR) == []
     assert [body["state"] for body in journal.bodies(EventType.HEALTH)] == ["up"]
+
+
+def test_sensor_may_move_from_one_device_to_another() -> None:
+    """Two devices that trade their sensors keep both, whichever plan is replaced first."""
+    intake, _, _ = make_intake()
+    intake.add(make_plan("scale-2"))
+    intake.replace(
+        [make_plan(), make_plan("scale-2")], [make_plan("scale-2"), make_plan(mass_max=500.0)]
+    )
+    intake.take([[make_scalar()], [make_scalar(sensor="scale-2")]])
+
+    assert {h.sensor: h.state.value for h in intake.health()} == {
+        SENSOR: "implausible",
+        "scale-2": "up",
+    }
