@@ -69,7 +69,7 @@ def show_facility(facility_id: UUID, request: Request, db: Db, who: CurrentPrinc
             "repayments": store.list_repayments(conn, facility_id),
             "lifted": store.list_lifted_locks(conn, facility_id),
             "events": store.list_events(conn, facility_id),
-            "lots": lots.list_lots(conn, facility_id=facility_id),
+            "lots": lots.list_lots_of_facility(conn, facility_id),
             "alerts": lots.list_alerts(conn, "unresolved", facility_id=facility_id),
             "pledges": store.list_pledges(conn, facility_id),
         }

@@ -28,8 +28,8 @@ def show_floor(
         chosen = next((each for each in sites if site in (None, each.id)), None)
         key = None if chosen is None else SiteId(chosen.id)
         zones = () if key is None else store.list_zones(conn, key)
-        items = () if key is None else lots.list_items(conn, site_id=key)
-        shown = () if key is None else lots.list_lots(conn, site_id=key, window=SHOWN)
+        items = () if key is None else lots.list_items_of_site(conn, key)
+        shown = () if key is None else lots.list_lots_of_site(conn, key, SHOWN)
     return render(
         request,
         who,

@@ -25,7 +25,7 @@ DRAWN: Final = frozenset({"mass", "temperature", "humidity", "shock", "tilt", "i
 def list_lots(request: Request, db: Db, who: CurrentPrincipal, pager: AskedPage) -> Response:
     """Show every lot of the actor with its four-part state."""
     with db.acting(who.actor) as conn:
-        lots = store.list_lots(conn, window=pager.window)
+        lots = store.list_lots(conn, pager.window)
     more = len(lots) > PAGE_ROWS
     return render(request, who, "lots.html", lots=lots[:PAGE_ROWS], pager=pager, more=more)
 
@@ -34,14 +34,14 @@ def list_lots(request: Request, db: Db, who: CurrentPrincipal, pager: AskedPage)
 def show_lot(lot_id: UUID, request: Request, db: Db, who: CurrentPrincipal, now: Now) -> Response:
     """Show one lot: its state and why, its items, what watches it, alerts, history."""
     with db.acting(who.actor) as conn:
-        found = store.list_lots(conn, lot_id)
-        if not found:
+        lot = store.load_lot(conn, lot_id)
+        if lot is None:
             raise NotFoundError("lot", lot_id)
         watches = store.list_watches(conn, lot_id)
         drawn = [w.channel_id for w in watches if w.channel_id is not None and w.quantity in DRAWN]
         points = store.list_points(conn, drawn, now - SPARK_SPAN, now, SPARK_POINTS)
         context: dict[str, Any] = {
-            "items": store.list_items(conn, lot_id=lot_id),
+            "items": store.list_items_of_lot(conn, lot_id),
             "events": store.list_lot_events(conn, lot_id),
             "alerts": store.list_alerts(conn, lot_id=lot_id),
         }
@@ -51,7 +51,7 @@ def show_lot(lot_id: UUID, request: Request, db: Db, who: CurrentPrincipal, now:
         request,
         who,
         "lot.html",
-        lot=found[0],
+        lot=lot,
         sensors=_by_sensor(watches),
         sparks=sparks,
         **context,

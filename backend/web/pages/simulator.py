@@ -79,7 +79,7 @@ KINDS: Final = (
     KindCard(
         kind="price_drop",
         title="Drop the price by 15 %",
-        text="Every instrument is quoted lower: coverage falls.",
+        text="The feed quotes one commodity lower: coverage falls.",
         takes_lot=False,
     ),
 )

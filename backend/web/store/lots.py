@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Final
+from typing import Final, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -35,8 +35,7 @@ SELECT l.id, l.name, l.site_id, s.name AS site, z.name AS zone, o.name AS owner,
   t.custody, t.quantity, t.short_mass_g, t.measured_mass_g, t.condition, t.condition_since,
   t.surveillance, coalesce(t.tampered, false) AS tampered,
   coalesce(t.evaluated, false) AS evaluated, t.detail, t.evaluated_at, t.changed_at,
-  f.id AS facility_id, f.name AS facility,
-  (SELECT count(*)::int FROM alert a WHERE a.lot_id = l.id AND a.state <> 'resolved') AS alerts
+  f.id AS facility_id, f.name AS facility, coalesce(a.alerts, 0) AS alerts
 FROM lot l
 JOIN site s ON s.id = l.site_id
 JOIN zone z ON z.id = l.zone_id
@@ -46,13 +45,19 @@ LEFT JOIN lot_state t ON t.lot_id = l.id
 LEFT JOIN pledge_lot pl ON pl.lot_id = l.id AND pl.active
 LEFT JOIN pledge p ON p.id = pl.pledge_id
 LEFT JOIN facility f ON f.id = p.facility_id
-WHERE (%(id)s::uuid IS NULL OR l.id = %(id)s)
-  AND (%(facility)s::uuid IS NULL OR f.id = %(facility)s)
-  AND (%(site)s::uuid IS NULL OR l.site_id = %(site)s)
-  AND position(lower(%(search)s) IN lower(l.name || ' ' || c.name || ' ' || s.name)) > 0
-ORDER BY EXISTS (SELECT 1 FROM alert a WHERE a.lot_id = l.id AND a.state <> 'resolved') DESC,
-  s.name, l.name, l.id LIMIT %(rows)s OFFSET %(offset)s
+LEFT JOIN (SELECT lot_id, count(*)::int AS alerts FROM alert WHERE state <> 'resolved'
+           GROUP BY lot_id) a ON a.lot_id = l.id
+WHERE """
+_LOTS_ORDER: Final = """
+ORDER BY a.alerts IS NULL, s.name, l.name, l.id LIMIT %(rows)s OFFSET %(offset)s
 """
+# A text for each question, not one with parameters that may be null: its plan is kept, and good.
+_ONE_LOT: Final = f"{_LOTS}l.id = %(id)s{_LOTS_ORDER}"
+_LOTS_OF_FACILITY: Final = f"{_LOTS}f.id = %(facility)s{_LOTS_ORDER}"
+_LOTS_OF_SITE: Final = f"{_LOTS}l.site_id = %(site)s{_LOTS_ORDER}"
+_ALL_LOTS: Final = f"{_LOTS}true{_LOTS_ORDER}"
+_LOTS_FOUND: Final = f"""{_LOTS}
+position(lower(%(search)s) IN lower(l.name || ' ' || c.name || ' ' || s.name)) > 0{_LOTS_ORDER}"""
 _ITEMS: Final = """
 SELECT i.id, i.lot_id, l.name AS lot, i.name, encode(i.epc, 'hex') AS epc, i.net_mass_g,
   i.tare_mass_g, l.zone_id AS home_zone_id, coalesce(t.custody, 'unseen') AS custody,
@@ -62,10 +67,12 @@ FROM item i
 JOIN lot l ON l.id = i.lot_id
 LEFT JOIN item_state t ON t.item_id = i.id
 LEFT JOIN zone z ON z.id = t.zone_id
-WHERE (%(lot)s::uuid IS NULL OR i.lot_id = %(lot)s)
-  AND (%(site)s::uuid IS NULL OR l.site_id = %(site)s)
+WHERE """
+_ITEMS_ORDER: Final = """
 ORDER BY coalesce(t.custody, 'unseen') = 'in_zone', l.name, i.name, i.id LIMIT %(rows)s
 """
+_ITEMS_OF_LOT: Final = f"{_ITEMS}i.lot_id = %(key)s{_ITEMS_ORDER}"
+_ITEMS_OF_SITE: Final = f"{_ITEMS}l.site_id = %(key)s{_ITEMS_ORDER}"
 _WATCHES: Final = """
 SELECT b.gateway_id, b.sensor, min(b.purpose) AS purpose, min(b.max_gap_s) AS max_gap_s,
   c.id AS channel_id, c.quantity, (s."values" -> c.quantity ->> 1)::double precision AS value,
@@ -115,27 +122,44 @@ ORDER BY k.opened_at, k.reason
 """
 
 
-def list_lots(
-    conn: Conn,
-    lot_id: UUID | None = None,
-    *,
-    facility_id: UUID | None = None,
-    site_id: UUID | None = None,
-    window: Window = EVERYTHING,
-) -> Sequence[LotRow]:
-    """Return lots that the actor may see, those with alerts first: one, a facility's, a site's."""
-    values = {"id": lot_id, "facility": facility_id, "site": site_id, **asdict(window)}
+def list_lots(conn: Conn, window: Window = EVERYTHING) -> Sequence[LotRow]:
+    """Return lots that the actor may see, those with alerts first."""
+    return _lots(conn, _LOTS_FOUND if window.search else _ALL_LOTS, window)
+
+
+def list_lots_of_facility(conn: Conn, facility_id: UUID) -> Sequence[LotRow]:
+    """Return the lots that back a facility, those with alerts first."""
+    return _lots(conn, _LOTS_OF_FACILITY, EVERYTHING, facility=facility_id)
+
+
+def list_lots_of_site(conn: Conn, site_id: UUID, window: Window) -> Sequence[LotRow]:
+    """Return the lots of a site, those with alerts first."""
+    return _lots(conn, _LOTS_OF_SITE, window, site=site_id)
+
+
+def load_lot(conn: Conn, lot_id: UUID) -> LotRow | None:
+    """Return one lot, if the actor may see it."""
+    return next(iter(_lots(conn, _ONE_LOT, EVERYTHING, id=lot_id)), None)
+
+
+def _lots(conn: Conn, query: LiteralString, window: Window, **key: UUID) -> Sequence[LotRow]:
     with conn.cursor(row_factory=class_row(LotRow)) as cursor:
-        return cursor.execute(_LOTS, values).fetchall()
+        return cursor.execute(query, {**asdict(window), **key}).fetchall()
 
 
-def list_items(
-    conn: Conn, *, lot_id: UUID | None = None, site_id: UUID | None = None
-) -> Sequence[ItemRow]:
-    """Return items with where they were last seen, of one lot or one site."""
-    values = {"lot": lot_id, "site": site_id, "rows": ITEMS_MAX}
+def list_items_of_lot(conn: Conn, lot_id: UUID) -> Sequence[ItemRow]:
+    """Return a lot's items with where they were last seen, those that are not in place first."""
+    return _items(conn, _ITEMS_OF_LOT, lot_id)
+
+
+def list_items_of_site(conn: Conn, site_id: UUID) -> Sequence[ItemRow]:
+    """Return the items of a site's lots, those that are not in place first."""
+    return _items(conn, _ITEMS_OF_SITE, site_id)
+
+
+def _items(conn: Conn, query: LiteralString, key: UUID) -> Sequence[ItemRow]:
     with conn.cursor(row_factory=class_row(ItemRow)) as cursor:
-        return cursor.execute(_ITEMS, values).fetchall()
+        return cursor.execute(query, {"key": key, "rows": ITEMS_MAX}).fetchall()
 
 
 def list_watches(conn: Conn, lot_id: UUID) -> Sequence[WatchRow]:
