@@ -123,7 +123,8 @@ def decide_price(
 
     The median of all fresh sources. A source that has just gone stale still weighs when it would
     lower the price: silence must not make goods worth more. A fall that waits for a second source
-    leaves no usable price; a rise that waits is simply not believed yet.
+    leaves no usable price, and goes on doing so when its source falls silent; a rise that waits is
+    simply not believed yet.
     """
     age_max = timedelta(seconds=instrument.max_price_age_s)
     known = [head.accepted for head in heads if head.accepted is not None]
@@ -145,7 +146,9 @@ def decide_price(
     falls = [
         head.held
         for head in heads
-        if head.held is not None and head.held.value < price and now - head.held.at <= age_max
+        if head.held is not None
+        and head.held.value < price
+        and now - head.held.at <= RETIRED_AFTER_AGES * age_max
     ]
     if falls:
         lowest = min(falls, key=lambda quote: quote.value)

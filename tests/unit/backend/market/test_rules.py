@@ -194,6 +194,19 @@ def test_a_fall_that_jumps_waits_and_leaves_no_price() -> None:
     assert "4000" in decision.detail
 
 
+def test_a_fall_that_waits_is_not_forgotten_in_silence() -> None:
+    """A source that said a crash and then nothing more does not make goods worth more again."""
+    age_s = COPPER.max_price_age_s
+    held = quote("4000", age_s + 1, source="a", quality=Quality.HELD)
+    crashed = head(quote("9000", age_s + 2, source="a"), held=held)
+    other = head(quote("9000", 1, source="b"))
+
+    decision = decide_price([crashed, other], COPPER, NOW)
+
+    assert isinstance(decision, Unusable)
+    assert decision.reason is UnusableReason.HELD_FALL
+
+
 def test_a_second_source_confirms_a_jump_and_what_waited() -> None:
     """Two sources within 5 % of each other are believed, and the one that waited with them."""
     held = quote("4000", 30, source="a", quality=Quality.HELD)
