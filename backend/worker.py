@@ -43,6 +43,8 @@ log = structlog.get_logger()
 BATCH_MESSAGES_MAX: Final = 512
 LEASE_EVERY_S: Final = 1.0  # A partition whose worker died is taken over after that long.
 DATABASE_PAUSE_S: Final = 0.5
+POISON_RETRY_S: Final = 60.0  # What could not be stored is tried again: somebody may have helped.
+POISON_MAX: Final = 1_024  # Each a gateway's: its stream goes on only when it is stored.
 OPENED_BY: Final = "ingest"
 
 ENVELOPES: Final = Counter("pledgewatch_envelopes", "Verdicts on envelopes.", ("verdict",))
@@ -74,6 +76,11 @@ class Memory:
         self.book.forget()
         self.sensors.forget()
 
+    def release(self) -> None:
+        """Drop what another worker may make untrue: the leases are lost."""
+        self.book.release()
+        self.sensors.forget()
+
 
 def write_batch(conn: Conn, examined: Sequence[Item], now: datetime, memory: Memory) -> Outcome:
     """Take a batch from evidence to locks, in the caller's one transaction.
@@ -103,6 +110,7 @@ class Writer:
     clock: Clock
     memory: Memory = field(default_factory=Memory)
     partitions: set[int] = field(default_factory=lambda: set[int]())
+    poison: dict[bytes, float] = field(default_factory=lambda: dict[bytes, float]())
     _conn: Conn | None = None
 
     def connection(self) -> Conn:
@@ -143,6 +151,21 @@ class Writer:
             log.info("partitions_leased", count=len(self.partitions))
         return [head for head in heads if partition_of(head.gateway) in new]
 
+    def commit(self, items: Sequence[Item]) -> list[Outcome]:
+        """Commit what can be stored: a batch that can not be is halved, again and again.
+
+        What fails alone is refused, kept as evidence, and not tried again for a while; the stream
+        that it is of waits for it, and all others go on.
+
+        Raises:
+            UnavailableError: The server went away; what was not committed comes again.
+        """
+        now_s = self.clock.monotonic_s()
+        known = [
+            _not_stored(each, "again") if self._is_poison(each, now_s) else each for each in items
+        ]
+        return self._halving(known, now_s)
+
     def write(self, examined: Sequence[Item]) -> Outcome:
         """Commit a batch of the leased partitions.
 
@@ -166,10 +189,39 @@ class Writer:
     def close(self) -> None:
         """Give up the connection, and with it every lease."""
         self.partitions.clear()
-        self.memory.sensors.forget()
+        self.memory.release()
         if self._conn is not None:
             self._conn.close()
         self._conn = None
+
+    def _halving(self, items: Sequence[Item], now_s: float) -> list[Outcome]:
+        try:
+            return [self.write(items)]
+        except UnavailableError:
+            raise
+        except Exception as error:
+            FAILED.labels(type(error).__name__).inc()
+            log.exception("batch_failed", messages=len(items))
+            if len(items) > 1:
+                half = len(items) // 2
+                return [*self._halving(items[:half], now_s), *self._halving(items[half:], now_s)]
+            return self._refuse(items[0], error, now_s)
+
+    def _refuse(self, item: Item, error: Exception, now_s: float) -> list[Outcome]:
+        if isinstance(item, Refused) and item.evidence.reason is Reason.NOT_STORED:
+            return []  # Not even the refusal can be stored: it stays in the log.
+        refused = _not_stored(item, type(error).__name__)
+        if isinstance(item, Examined):
+            if len(self.poison) >= POISON_MAX:
+                self.poison.clear()
+            self.poison[item.sha256] = now_s
+        return self._halving([refused], now_s)
+
+    def _is_poison(self, item: Item, now_s: float) -> bool:
+        if not self.poison or not isinstance(item, Examined):
+            return False
+        since_s = self.poison.get(item.sha256)
+        return since_s is not None and now_s - since_s < POISON_RETRY_S
 
     def _transaction(self, conn: Conn, examined: Sequence[Item]) -> Outcome:
         try:
@@ -262,30 +314,15 @@ class Worker:
         self._say({head.gateway: head for head in heads})
 
     async def _commit(self, items: list[Item]) -> None:
-        """Commit a batch; one that can not be stored is taken apart, message by message."""
         try:
-            outcome = await self._in_writer(lambda: self._writer.write(items))
+            outcomes = await self._in_writer(lambda: self._writer.commit(items))
         except UnavailableError as error:
             FAILED.labels(error.code).inc()
             log.warning("database_away", detail=error.message, messages=len(items))
             await asyncio.sleep(DATABASE_PAUSE_S)
             await self._lease()  # What is lost of this batch comes again from the gateways.
-        except Exception as error:
-            FAILED.labels(type(error).__name__).inc()
-            log.exception("batch_failed", messages=len(items))
-            await self._apart(items, error)
         else:
-            self._say(outcome.heads)
-
-    async def _apart(self, items: list[Item], error: Exception) -> None:
-        if len(items) > 1:
-            for item in items:
-                await self._commit([item])
-            return
-        message = _message(items[0])
-        if isinstance(items[0], Refused) and items[0].evidence.reason is Reason.NOT_STORED:
-            return  # Not even the refusal can be stored: it stays in the log.
-        await self._commit([refuse(message, Reason.NOT_STORED, type(error).__name__)])
+            self._say({name: head for each in outcomes for name, head in each.heads.items()})
 
     async def _in_writer(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._scribe, call)
@@ -319,6 +356,13 @@ async def _run(db: Database, key: BackendKey, mqtt_url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await Worker(db, SystemClock(), key, mqtt_url).run(stop)
+
+
+def _not_stored(item: Item, detail: str) -> Refused:
+    """Return the refusal of what the database would not take."""
+    if isinstance(item, Refused):
+        return refuse(item.evidence.message, Reason.NOT_STORED, detail, item.evidence.sha256)
+    return refuse(item.message, Reason.NOT_STORED, detail, item.sha256, item.envelope.number)
 
 
 def _message(item: Item) -> Message:

@@ -46,7 +46,8 @@ def steps_of(change: LotChange) -> Steps:
 
 def stream_steps(fault: StreamFault) -> Steps:
     """Return what a change of a stream's or clock's standing asks for."""
-    fork, clock = f"gateway:{fault.gateway}:fork", f"gateway:{fault.gateway}:clock"
+    name = f"gateway:{fault.gateway}"
+    fork, clock, held_up = f"{name}:fork", f"{name}:clock", f"{name}:not_stored"
     findings: list[Finding] = []
     ceased: list[str] = []
     if fault.fork is not None:
@@ -54,7 +55,7 @@ def stream_steps(fault: StreamFault) -> Steps:
             _gateway_finding(
                 fault,
                 fork,
-                AlertKind.TAMPER,
+                (AlertKind.TAMPER, Severity.CRITICAL),
                 f"{fault.gateway} signed two histories; its stream is stopped",
                 fault.fork,
             )
@@ -66,13 +67,25 @@ def stream_steps(fault: StreamFault) -> Steps:
             _gateway_finding(
                 fault,
                 clock,
-                AlertKind.SURVEILLANCE_LOST,
+                (AlertKind.SURVEILLANCE_LOST, Severity.WARNING),
                 f"the clock of {fault.gateway} is not to be believed: {fault.clock_flag.value}",
                 fault.clock_flag.value,
             )
         )
     else:
         ceased.append(clock)
+    if fault.not_stored is not None:
+        findings.append(
+            _gateway_finding(
+                fault,
+                held_up,
+                (AlertKind.SURVEILLANCE_LOST, Severity.CRITICAL),
+                f"an envelope of {fault.gateway} can not be stored; its stream waits there",
+                fault.not_stored,
+            )
+        )
+    else:
+        ceased.append(held_up)
     return Steps(findings=tuple(findings), ceased=tuple(ceased))
 
 
@@ -154,12 +167,12 @@ def _finding(lot_id: LotId, fact: Fact) -> Finding:
 
 
 def _gateway_finding(
-    fault: StreamFault, cause: str, kind: AlertKind, summary: str, text: str
+    fault: StreamFault, cause: str, weight: tuple[AlertKind, Severity], summary: str, text: str
 ) -> Finding:
     return Finding(
         cause=cause,
-        kind=kind,
-        severity=Severity.CRITICAL if fault.fork is not None else Severity.WARNING,
+        kind=weight[0],
+        severity=weight[1],
         summary=summary,
         gateway=fault.gateway,
         evidence=(_of_stream(fault.gateway, fault, text),),

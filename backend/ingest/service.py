@@ -60,6 +60,8 @@ class Book:
         self._channels: dict[ChannelName, ChannelId] = {}
         self._tables: dict[tuple[GatewayId, SensorTable], KnownTable] = {}
         self._pending: dict[ChannelName, ChannelId] = {}
+        self._flowing: set[GatewayId] = set()
+        self._flowing_pending: set[GatewayId] = set()
 
     def learn_keys(self, heads: Iterable[StreamHead]) -> None:
         """Remember the keys of streams just read."""
@@ -118,12 +120,30 @@ class Book:
         """Keep what was learnt: the transaction has committed."""
         self._channels.update(self._pending)
         self._pending.clear()
+        self._flowing |= self._flowing_pending
+        self._flowing_pending.clear()
         if len(self._tables) > SENSORS_PER_GATEWAY_MAX:
             self._tables.clear()  # A gateway may change its table in every envelope.
 
     def forget(self) -> None:
         """Drop what was learnt: the transaction was rolled back."""
         self._pending.clear()
+        self._flowing_pending.clear()
+
+    def release(self) -> None:
+        """Drop what another worker may make untrue: the leases are lost."""
+        self._flowing.clear()
+
+    def flow(self, accepted: set[GatewayId], halted: set[GatewayId]) -> set[GatewayId]:
+        """Note which streams went on and which did not; return those that go on again.
+
+        Those are streams of which nothing was accepted since they were last halted, or since the
+        lease began: whether they were halted before that is not known here.
+        """
+        self._flowing -= halted
+        again = accepted - halted - self._flowing
+        self._flowing_pending |= again
+        return again
 
 
 def examine_all(messages: Sequence[Message], book: Book) -> list[Examined | Refused]:
@@ -167,7 +187,7 @@ def accept(
         verdicts=tuple(verdicts),
         batch=batch_of(accepted, tables, refs),
         heads=chain.heads,
-        faults=tuple(_faults(before, chain.heads, verdicts, now)),
+        faults=tuple(_faults(before, chain.heads, verdicts, now, book)),
         evidence_dropped=store.add_evidence(conn, _evidence(verdicts), now),
     )
 
@@ -274,20 +294,44 @@ def _faults(
     after: Mapping[GatewayId, StreamHead],
     verdicts: Sequence[Verdict],
     now: datetime,
+    book: Book,
 ) -> list[StreamFault]:
+    """Return how the streams stand whose standing has changed, or may have."""
     forks = {v.examined.gateway: v.detail for v in verdicts if isinstance(v, Fork)}
+    held_up = _held_up(verdicts)
+    accepted = {v.examined.gateway for v in verdicts if isinstance(v, Accepted)}
+    again = book.flow(accepted, {*forks, *held_up})
     at_unix_us = int(now.timestamp() * 1_000_000)
     return [
         StreamFault(
             gateway=gateway,
             fork=forks.get(gateway),
             clock_flag=head.clock_flag,
+            not_stored=held_up.get(gateway),
             at_unix_us=at_unix_us,
             number=head.number,
         )
         for gateway, head in after.items()
-        if gateway in forks or head.clock_flag is not before[gateway].clock_flag
+        if gateway in forks
+        or gateway in held_up
+        or gateway in again
+        or head.clock_flag is not before[gateway].clock_flag
     ]
+
+
+def _held_up(verdicts: Sequence[Verdict]) -> dict[GatewayId, str]:
+    """Return whose streams wait at a good envelope that can not be stored, and why.
+
+    A message has a number only when its signature was good: no stranger can say so.
+    """
+    return {
+        GatewayId(each.evidence.gateway): each.evidence.detail
+        for each in verdicts
+        if isinstance(each, Refused)
+        and each.evidence.reason is Reason.NOT_STORED
+        and each.evidence.number is not None
+        and each.evidence.gateway is not None
+    }
 
 
 def _evidence(verdicts: Sequence[Verdict]) -> list[Evidence]:

@@ -140,11 +140,15 @@ Verifier = Callable[[GatewayId, Sign1], Reason | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFault:
-    """A gateway whose stream or clock is not what it should be, or is again (``what`` None)."""
+    """What is wrong with a gateway's stream and clock now; None: that is as it should be.
+
+    ``not_stored``: the next envelope is good and can not be stored, which is a fault of ours.
+    """
 
     gateway: GatewayId
     fork: str | None
     clock_flag: ClockFlag | None
+    not_stored: str | None
     at_unix_us: int
     number: int
 
