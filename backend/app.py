@@ -12,6 +12,7 @@ from backend import problems
 from backend.alerts import http as alerts
 from backend.clock import Clock, SystemClock
 from backend.collateral import http as collateral
+from backend.commands import http as commands
 from backend.config import Settings, load_settings
 from backend.db import Database
 from backend.deps import Db
@@ -73,7 +74,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     app.state.broker_secret = _broker_secret(settings)
     app.state.metrics = Metrics()
     problems.install(app)
-    for http in (parties, plant, telemetry, market, collateral, alerts, facility, web):
+    for http in (parties, plant, commands, telemetry, market, collateral, alerts, facility, web):
         app.include_router(http.router)
     app.include_router(_own)
     app.add_middleware(BodyLimit)

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     state_dir: Path = Path("var/backend")
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    challenges_per_hour: Annotated[float, Field(ge=0, le=60)] = 4.0  # of each gateway; 0: none
     session_hours: Annotated[int, Field(ge=1, le=SESSION_HOURS_MAX)] = 12
     simulator_url: HttpUrl | None = None  # set: the console shows the simulator's panel
     broker_secret: Annotated[SecretStr, Field(min_length=16)] | None = (

@@ -13,6 +13,8 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from backend.errors import ConfigurationError, InvalidError
+from schemas import command as command_format
+from schemas.command import Command
 from schemas.cose import bytes_to_sign, encode_protected, encode_sign1
 from schemas.errors import MalformedError
 from schemas.keys import check_public_key, key_id_of
@@ -26,7 +28,7 @@ _OTHERS: Final = 0o077
 
 
 class BackendKey:
-    """The key that receipts are signed with; gateways pin its public half at enrolment."""
+    """The key that receipts and commands are signed with; gateways pin its public half."""
 
     def __init__(self, seed: bytes) -> None:
         self._key = SigningKey(seed)
@@ -48,8 +50,14 @@ class BackendKey:
 
     def sign_receipt(self, receipt: Receipt) -> bytes:
         """Return ``receipt`` as the signed message that travels."""
-        protected = encode_protected(content_type(), self.key_id)
-        payload = encode_payload(receipt)
+        return self._sign(content_type(), encode_payload(receipt))
+
+    def sign_command(self, command: Command) -> bytes:
+        """Return ``command`` as the signed message that travels."""
+        return self._sign(command_format.content_type(), command_format.encode_payload(command))
+
+    def _sign(self, kind: str, payload: bytes) -> bytes:
+        protected = encode_protected(kind, self.key_id)
         signature = self._key.sign(bytes_to_sign(protected, payload)).signature
         return encode_sign1(protected, payload, signature)
 

@@ -22,6 +22,7 @@ from prometheus_client import Counter, Gauge
 from backend.alerts import service as alerts
 from backend.clock import Clock, SystemClock
 from backend.collateral import service as collateral
+from backend.commands import service as commands
 from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import UnavailableError
@@ -64,6 +65,7 @@ class Timekeeper:
     clock: Clock
     stop: threading.Event
     heads: Heads = field(default_factory=lambda: dict[InstrumentId, Sequence[SourceHead]]())
+    challenges_per_hour: float = 0.0
     event_id: int = 0
     changed: set[str] = field(default_factory=lambda: set[str]())
     followed_s: float = 0.0
@@ -116,6 +118,7 @@ class Timekeeper:
         """Do what the second hand brings."""
         self._duty(conn, "sweep", self._sweep)
         self._duty(conn, "due", self._relock_due)
+        self._duty(conn, "challenge", self._challenge)
         now_s = self.clock.monotonic_s()
         if self.housekept_s is None or now_s - self.housekept_s >= HOUSEKEEPING_S:
             self.housekept_s = now_s
@@ -163,6 +166,23 @@ class Timekeeper:
                     facility.relock(conn, found, now, opened_by=OPENED_BY)
 
         self.db.retrying(sweep)
+
+    def _challenge(self, conn: Conn, now: datetime) -> None:
+        """Challenge gateways at random; whose answer does not come, its lots are unwatched."""
+
+        def challenge() -> None:
+            with self.db.working(conn):
+                unanswered = commands.note_unanswered(conn, now)
+                moved = collateral.reconsider(conn, unanswered, now)
+                alerts.follow(conn, moved, now)
+                lots = [change.lot_id for change in moved]
+                if lots:
+                    found = facilities_of_lots(conn, lots)
+                    facility.relock(conn, found, now, opened_by=OPENED_BY)
+                if self.challenges_per_hour > 0:
+                    commands.challenge_some(conn, self.challenges_per_hour, TICK_S, now)
+
+        self.db.retrying(challenge)
 
     def _relock_due(self, conn: Conn, now: datetime) -> None:
         with self.db.working(conn):
@@ -240,4 +260,4 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     with Database(settings.database_url, connections_max=1) as db:
-        Timekeeper(db, SystemClock(), stop).run()
+        Timekeeper(db, SystemClock(), stop, challenges_per_hour=settings.challenges_per_hour).run()

@@ -19,6 +19,9 @@ from backend.alerts import service as alerts
 from backend.clock import Clock, SystemClock
 from backend.collateral import service as collateral
 from backend.collateral.service import SensorBook
+from backend.commands import service as commands
+from backend.commands.rules import Resends
+from backend.commands.types import PendingCommand
 from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import ConfigurationError, UnavailableError
@@ -34,7 +37,7 @@ from backend.ingest.types import Examined, Message, Outcome, Reason, Refused, St
 from backend.keys import BackendKey
 from backend.log import configure_log
 from backend.telemetry import store as telemetry
-from schemas.topics import PARTITIONS, partition_of, receipt_topic
+from schemas.topics import PARTITIONS, command_topic, partition_of, receipt_topic
 
 log = structlog.get_logger()
 
@@ -92,9 +95,12 @@ def write_batch(conn: Conn, examined: Sequence[Item], now: datetime, memory: Mem
     changes = collateral.fold(conn, outcome.batch, now, memory.sensors)
     alerts.follow(conn, changes, now)
     lots = {change.lot_id for change in changes}
+    concerned = {*commands.follow(conn, outcome.batch, now)}
     if outcome.faults:
         alerts.follow_streams(conn, outcome.faults, now)
-        again = collateral.reconsider(conn, {fault.gateway for fault in outcome.faults}, now)
+        concerned |= {fault.gateway for fault in outcome.faults}
+    if concerned:
+        again = collateral.reconsider(conn, concerned, now)
         alerts.follow(conn, again, now)
         lots |= {change.lot_id for change in again}
     if lots:
@@ -165,6 +171,16 @@ class Writer:
             _not_stored(each, "again") if self._is_poison(each, now_s) else each for each in items
         ]
         return self._halving(known, now_s)
+
+    def pending(self) -> list[PendingCommand]:
+        """Return the commands that gateways of the leased partitions have yet to answer.
+
+        Raises:
+            UnavailableError: The server went away.
+        """
+        with self.db.working(self.connection()) as conn:
+            waiting = commands.pending(conn, self.clock.now())
+        return [each for each in waiting if partition_of(each.gateway_id) in self.partitions]
 
     def write(self, examined: Sequence[Item]) -> Outcome:
         """Commit a batch of the leased partitions.
@@ -249,6 +265,7 @@ class Worker:
         self._writer = Writer(db, clock)
         self._examined: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
         self._held: frozenset[int] = frozenset()
+        self._resends = Resends()
         self._idle = asyncio.Event()
         self._idle.set()
         self._examiner = ThreadPoolExecutor(1, "examine")
@@ -289,6 +306,7 @@ class Worker:
         while True:
             if self._clock.monotonic_s() - leased_s >= LEASE_EVERY_S:
                 await self._lease()
+                await self._command()
                 leased_s = self._clock.monotonic_s()
             try:
                 items = await asyncio.wait_for(self._examined.get(), LEASE_EVERY_S)
@@ -312,6 +330,20 @@ class Worker:
         self._held = held
         self._link.lease(held)
         self._say({head.gateway: head for head in heads})
+
+    async def _command(self) -> None:
+        """Send the commands that are due; the broker may forget them, so they are sent again."""
+        try:
+            waiting = await self._in_writer(self._writer.pending)
+        except UnavailableError as error:
+            log.warning("database_away", detail=error.message)
+            return
+        self._link.ask(
+            {
+                command_topic(each.gateway_id): commands.sign(self._key, each)
+                for each in self._resends.due(waiting, self._clock.monotonic_s())
+            }
+        )
 
     async def _commit(self, items: list[Item]) -> None:
         try:

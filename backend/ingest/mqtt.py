@@ -86,6 +86,7 @@ class Link:
         self._leased = asyncio.Event()
         self._latest: dict[str, bytes] = {}
         self._due: dict[str, None] = {}
+        self._asked: dict[str, bytes] = {}
         self._receipts = asyncio.Event()
         self._jitter = random.Random(secrets.randbits(64))  # noqa: S311 - spreads reconnects
 
@@ -102,10 +103,17 @@ class Link:
         self._due.update(dict.fromkeys(receipts))
         self._receipts.set()
 
+    def ask(self, commands: Mapping[str, bytes]) -> None:
+        """Publish commands once, by topic; whoever asks sends what is not answered again."""
+        self._asked.update(commands)
+        if self._asked:
+            self._receipts.set()
+
     def forget(self) -> None:
         """Say no receipt again: the streams are another worker's now."""
         self._latest.clear()
         self._due.clear()
+        self._asked.clear()
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -182,3 +190,6 @@ class Link:
                 if receipt is None:
                     continue
                 await client.publish(topic, receipt, qos=QOS, retain=True)
+            while self._asked:
+                topic, command = self._asked.popitem()
+                await client.publish(topic, command, qos=QOS)

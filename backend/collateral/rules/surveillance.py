@@ -28,6 +28,10 @@ CAMERA_GAP_S_MIN: Final = 30  # A camera that sees nothing says nothing; its gat
 TAMPER_GRAVE_US: Final = 30_000_000  # A lorry in front of the lens is not for long.
 OPEN_HOLD_US: Final = 10_000_000  # A door that was opened and shut between two looks was open.
 
+STOPPED: Final = "stream stopped"
+UNANSWERED: Final = "its gateway sends and answers no challenge"
+_OF_GATEWAY: Final = frozenset({STOPPED, UNANSWERED})  # The gateway has its own alert.
+
 # Without one of these the lot is unwatched; without the others it is watched less well.
 _ESSENTIAL: Final = frozenset(
     {Purpose.PRESENCE, Purpose.LOAD, Purpose.CONDITION, Purpose.POSITION}
@@ -73,7 +77,9 @@ def _why_lost(
     now_us: int,
 ) -> str | None:
     if stream is not None and stream.stopped:
-        return "stream stopped"
+        return STOPPED
+    if stream is not None and stream.unanswered:
+        return UNANSWERED
     if state is None or stream is None:
         return "never heard"
     if state.health is Health.SILENT:
@@ -123,7 +129,7 @@ def _why_useless(
 
 def lost_fact(lost: Lost, now_us: int) -> Fact | None:
     """Return the finding for a lost sensor; None when it was never there to be lost."""
-    if lost.since_us is None or lost.why == "stream stopped":
+    if lost.since_us is None or lost.why in _OF_GATEWAY:
         return None
     name = f"{lost.binding.gateway}/{lost.binding.sensor}"
     return Fact(

@@ -127,7 +127,7 @@ _LOAD_SENSORS_OF: Final = """
 """
 
 _LOAD_STREAMS: Final = """
-    SELECT s.gateway_id, s.state, s.last_arrival_at, s.clock_flag,
+    SELECT s.gateway_id, s.state, s.last_arrival_at, s.clock_flag, s.unanswered_since,
            CASE WHEN s.gateway_id <> ALL(%(known)s) THEN
              (SELECT max(t.fresh_at) FROM sensor_state t WHERE t.gateway_id = s.gateway_id) END
     FROM stream s WHERE s.gateway_id = ANY(%(wanted)s)
@@ -161,13 +161,14 @@ def load_streams(
     wanted = {"wanted": sorted(gateways), "known": sorted(fresh_us.keys() & set(gateways))}
     rows = conn.execute(_LOAD_STREAMS, wanted).fetchall()
     views: dict[GatewayId, StreamView] = {}
-    for name, state, arrival, flag, stored in rows:
+    for name, state, arrival, flag, unanswered, stored in rows:
         gateway = GatewayId(name)
         fresh = fresh_us[gateway] if gateway in fresh_us else _unix_us(stored)
         views[gateway] = StreamView(
             stopped=state == "stopped",
             fresh_us=_unix_us(arrival) if fresh is None else fresh,
             clock_flagged=flag is not None,
+            unanswered=unanswered is not None,
         )
     return views
 

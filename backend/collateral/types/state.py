@@ -179,11 +179,15 @@ class SensorState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamView:
-    """What matters of the stream that a sensor's readings come by."""
+    """What matters of the stream that a sensor's readings come by.
+
+    ``unanswered``: it goes on, and its gateway has not answered a challenge.
+    """
 
     stopped: bool
     fresh_us: int | None
     clock_flagged: bool = False
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

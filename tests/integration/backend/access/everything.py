@@ -32,6 +32,9 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "facility_event": "facility_id = %(facility)s",
     "facility_lock": "facility_id = %(facility)s",
     "gateway": "id = %(gateway)s",
+    "gateway_attestation": "gateway_id = %(gateway)s",
+    "gateway_command": "gateway_id = %(gateway)s",
+    "gateway_command_outcome": "gateway_id = %(gateway)s",
     "gateway_key": "gateway_id = %(gateway)s",
     "instrument": "id = ANY(%(instruments)s)",
     "item": "lot_id = ANY(%(lots)s)",
@@ -98,6 +101,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     )
     token_id = _add_access_rows(conn, plant)
     _add_telemetry_rows(conn, plant)
+    _add_command_rows(conn, plant)
     _add_history_rows(conn, plant, (alert_id, facility_alert))
     drawdown_id = _add_money_rows(conn, plant)
     ids = {
@@ -187,6 +191,39 @@ def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
         if quantity in ("mass", "temperature", "inventory", "latitude"):
             insert(conn, "sensor_state", gateway_id=plant.gateway_id, sensor=sensor)
     _add_reading_rows(conn, plant)
+
+
+def _add_command_rows(conn: Conn, plant: Plant) -> None:
+    gateway_id = plant.gateway_id
+    insert(
+        conn,
+        "gateway_command",
+        gateway_id=gateway_id,
+        number=1,
+        type="rotate",
+        body=b"\x80",
+        issued_at=NOW,
+        expires_at=NOW + timedelta(days=1),
+    )
+    insert(
+        conn,
+        "gateway_command_outcome",
+        gateway_id=gateway_id,
+        number=1,
+        at=NOW,
+        outcome="done",
+        why="",
+        envelope_number=1,
+    )
+    insert(
+        conn,
+        "gateway_attestation",
+        gateway_id=gateway_id,
+        at=NOW,
+        cause="start",
+        software="x",
+        envelope_number=1,
+    )
 
 
 def _add_reading_rows(conn: Conn, plant: Plant) -> None:

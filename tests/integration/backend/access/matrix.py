@@ -16,6 +16,7 @@ OPERATOR: Final[Roles] = frozenset({Role.OPERATOR})
 WRITERS: Final[Roles] = ALL - {Role.REGULATOR}
 AUDITORS: Final[Roles] = frozenset({Role.OPERATOR, Role.REGULATOR})
 KEEPERS: Final[Roles] = frozenset({Role.OPERATOR, Role.LOGISTICS})
+LOOKERS: Final[Roles] = KEEPERS | AUDITORS
 LOAN: Final[Roles] = frozenset({Role.LENDER, Role.BORROWER})
 WATCHERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
 PLAYERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
@@ -54,6 +55,11 @@ PLANT: Final[dict[Route, Roles]] = {
     ("POST", "/api/gateways"): KEEPERS,
     ("GET", "/api/gateways"): ALL,
     ("POST", "/api/gateways/{gateway_id}/enrolment-codes"): OPERATOR,
+    ("GET", "/api/gateways/{gateway_id}/commands"): LOOKERS,
+    ("GET", "/api/gateways/{gateway_id}/trust"): LOOKERS,
+    ("POST", "/api/gateways/{gateway_id}/challenge"): OPERATOR,
+    ("POST", "/api/gateways/{gateway_id}/configure"): OPERATOR,
+    ("POST", "/api/gateways/{gateway_id}/rotate"): OPERATOR,
     ("GET", "/api/sensors"): ALL,
     ("GET", "/api/sensors/{channel_id}/readings"): ALL,
     ("GET", "/api/refused-envelopes"): AUDITORS,

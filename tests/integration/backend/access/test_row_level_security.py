@@ -26,6 +26,7 @@ ALL: Final = frozenset(Role)
 PLANT: Final = frozenset(
     {Role.LENDER, Role.BORROWER, Role.LOGISTICS, Role.OPERATOR, Role.REGULATOR}
 )
+PLANT_STAFF: Final = frozenset({Role.LOGISTICS, Role.OPERATOR, Role.REGULATOR})
 LOTS: Final = frozenset({Role.LENDER, Role.BORROWER, Role.LOGISTICS, Role.REGULATOR})
 LOAN: Final = frozenset({Role.LENDER, Role.BORROWER, Role.REGULATOR})
 NOBODY: Final[frozenset[Role]] = frozenset()
@@ -48,6 +49,9 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "facility_event": LOAN,
     "facility_lock": LOAN,
     "gateway": PLANT,
+    "gateway_attestation": PLANT_STAFF,
+    "gateway_command": PLANT_STAFF,
+    "gateway_command_outcome": PLANT_STAFF,
     "gateway_key": PLANT,
     "instrument": ALL,
     "item": LOTS,
@@ -95,6 +99,7 @@ ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "zone": _PLATFORM,
     "gateway": _PLATFORM,
     "enrolment_code": _PLATFORM,
+    "gateway_command": _PLATFORM,
     "sensor_binding": _PLATFORM,
     "commodity": _MARKET,
     "instrument": _MARKET,

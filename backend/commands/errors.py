@@ -1,0 +1,23 @@
+"""What the rules of commands refuse."""
+
+from backend.errors import RefusedError
+
+
+class TooManyPendingError(RefusedError):
+    """A gateway that answers nothing is not asked for ever more."""
+
+    def __init__(self, gateway_id: str, pending_max: int) -> None:
+        super().__init__(
+            "too_many_pending",
+            f"gateway {gateway_id} has {pending_max} commands to answer: wait for it",
+            gateway_id=gateway_id,
+        )
+
+
+class NotEnrolledError(RefusedError):
+    """A gateway without a key could not believe or answer anything."""
+
+    def __init__(self, gateway_id: str) -> None:
+        super().__init__(
+            "not_enrolled", f"gateway {gateway_id} is not enrolled", gateway_id=gateway_id
+        )
