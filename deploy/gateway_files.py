@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware_sim.plan import ScaleForm, Scenario
+from firmware_sim.plan import GnssForm, ReaderForm, ScaleForm, Scenario
 
 _SCALE_FAMILIES = {
     ScaleForm.TSCALE: "scale-tscale",
     ScaleForm.AD: "scale-ad",
     ScaleForm.OHAUS: "scale-ohaus",
     ScaleForm.SICS: "scale-sics",
+}
+_READER_FAMILIES = {
+    ReaderForm.YRM100: "rfid-yrm100",
+    ReaderForm.YR903: "rfid-yr903",
+    ReaderForm.CHAFON_18: "rfid-chafon",
+    ReaderForm.CHAFON_288: "rfid-chafon",
 }
 HEARTBEAT_S = 1.5  # Every second round of a reader: half of what makes a tag missing.
 CHANGES_LATE_S = 86_400.0  # A sensor that only tells of changes may be quiet for a day.
@@ -30,6 +36,7 @@ class SitePorts:
 
     device_dir: Path
     modbus_tcp: int
+    gpsd: dict[str, int]
     links: dict[str, int]
     broker: int
 
@@ -53,6 +60,7 @@ def write_gateway_file(
         ("[gateway]", {"id": name, "state_dir": str(path.parent / name)}),
         ("[uplink]", {"url": f"mqtt://127.0.0.1:{ports.links[name]}"}),
         *_serial(name, scenario, ports.device_dir),
+        *_gpsd(name, scenario, ports.gpsd),
         *_modbus_rtu(name, scenario, ports.device_dir),
         *_modbus_tcp(name, scenario, ports.modbus_tcp),
         *_cameras(name, scenario, ports.broker, local),
@@ -66,7 +74,7 @@ def _serial(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Tab
     rows: list[Table] = [
         {
             "sensor": reader.name,
-            "family": "rfid-yrm100",
+            "family": _READER_FAMILIES[reader.form],
             "baud": 115_200,
             "heartbeat_s": HEARTBEAT_S,
         }
@@ -79,11 +87,19 @@ def _serial(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Tab
         if scale.gateway == name
     ]
     rows += [
-        {"sensor": tracker.name, "family": "nmea"}
+        {"sensor": tracker.name, "family": tracker.form.value}
         for tracker in scenario.trackers
-        if tracker.gateway == name
+        if tracker.gateway == name and tracker.form is not GnssForm.GPSD
     ]
     return [("[[serial]]", {**row, "port": str(devices / row["sensor"])}) for row in rows]
+
+
+def _gpsd(name: str, scenario: Scenario, ports: dict[str, int]) -> list[tuple[str, Table]]:
+    return [
+        ("[[gpsd]]", {"sensor": tracker.name, "url": f"tcp://127.0.0.1:{ports[tracker.name]}"})
+        for tracker in scenario.trackers
+        if tracker.gateway == name and tracker.form is GnssForm.GPSD
+    ]
 
 
 def _modbus_rtu(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Table]]:

@@ -197,6 +197,7 @@ class Stack:
         site = SitePorts(
             device_dir=self.dir / "site" / "dev",
             modbus_tcp=ports["modbus_tcp"],
+            gpsd=ports["gpsd"],
             links=ports["links"],
             broker=self.broker.port,
         )

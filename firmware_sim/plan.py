@@ -18,6 +18,23 @@ class ScaleForm(StrEnum):
     SICS = "sics"
 
 
+class ReaderForm(StrEnum):
+    """The command set of a UHF reader."""
+
+    YRM100 = "yrm100"
+    YR903 = "yr903"
+    CHAFON_18 = "chafon-18"
+    CHAFON_288 = "chafon-288"
+
+
+class GnssForm(StrEnum):
+    """How a tracker's positions travel: on a serial line, or as gpsd's reports over TCP."""
+
+    NMEA = "nmea"
+    UBX = "ubx"
+    GPSD = "gpsd"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZonePlan:
     """A polygon of the site in local metres, x east and y north."""
@@ -41,7 +58,7 @@ class LotPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderPlan:
-    """A YRM100 reader and its one antenna; ``near`` are the zones it may also hear."""
+    """A reader and its one antenna; ``near`` are the zones it may also hear."""
 
     name: str
     gateway: str
@@ -50,6 +67,7 @@ class ReaderPlan:
     near: tuple[str, ...]
     round_s: float
     autostart: bool
+    form: ReaderForm = ReaderForm.YRM100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +142,7 @@ class GnssPlan:
     lot: str
     x_m: float
     y_m: float
+    form: GnssForm = GnssForm.NMEA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

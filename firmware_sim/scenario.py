@@ -13,9 +13,11 @@ from firmware_sim.plan import (
     CameraPlan,
     ClimatePlan,
     DoorPlan,
+    GnssForm,
     GnssPlan,
     InstrumentPlan,
     LotPlan,
+    ReaderForm,
     ReaderPlan,
     ScaleForm,
     ScalePlan,
@@ -191,7 +193,11 @@ def _reader(t: Table, zones: Collection[str]) -> ReaderPlan:
         near=t.texts("near", among=zones) if t.has("near") else (),
         round_s=t.number("round_s", low=0.02, high=60.0, default=1.0),
         autostart=bool(t.integer("autostart", low=0, high=1, default=0)),
+        form=ReaderForm(t.text("form", among=list(ReaderForm), default=ReaderForm.YRM100)),
     )
+    if plan.autostart and plan.form is not ReaderForm.YRM100:
+        bound = f"must be 0: a {plan.form} answers one inventory for each command"
+        raise ScenarioError(key=t.path("autostart"), value=1, bound=bound)
     t.finish()
     return plan
 
@@ -274,6 +280,7 @@ def _tracker(t: Table, lots: Collection[str]) -> GnssPlan:
         lot=t.text("lot", among=lots),
         x_m=t.number("x_m", low=-_SITE_M_MAX, high=_SITE_M_MAX),
         y_m=t.number("y_m", low=-_SITE_M_MAX, high=_SITE_M_MAX),
+        form=GnssForm(t.text("form", among=list(GnssForm), default=GnssForm.NMEA)),
     )
     t.finish()
     return plan

@@ -18,15 +18,16 @@ import structlog
 from firmware_sim.clock import Clock
 from firmware_sim.control import Control, control_server, serve_control
 from firmware_sim.devices.camera import BrokerLogin, Cameras
+from firmware_sim.devices.gpsd import GpsdServer
 from firmware_sim.devices.link import Link, Upstream
 from firmware_sim.devices.modbus_sensors import climate_unit, door_unit, shock_unit, weigher_unit
 from firmware_sim.devices.modbus_serve import ModbusTcpServer, Unit, serve_rtu
 from firmware_sim.devices.pty import PtyPort
-from firmware_sim.devices.serial import run_reader, run_scale, run_tracker
+from firmware_sim.devices.serial import run_reader, run_scale, run_tracker, serial_tracker
 from firmware_sim.errors import WireError
 from firmware_sim.incidents import IncidentBook
 from firmware_sim.noise import Climate, LoadCell, TagReads, Vibration, Wander, seeded
-from firmware_sim.plan import Scenario
+from firmware_sim.plan import GnssForm, Scenario
 from firmware_sim.plant import Plant
 from firmware_sim.prices import FeedTarget, PriceFeed
 from firmware_sim.state import Port
@@ -92,6 +93,7 @@ class Site:
         self._jobs.append(self.plant.run())
         self._add_serial()
         ports: dict[str, object] = {"modbus_tcp": await self._open_modbus(stack)}
+        ports["gpsd"] = await self._open_gpsd(stack)
         ports["links"] = await self._open_broker(stack)
         ports["control"] = self._open_control(stack)
         if self._options.feed is not None:
@@ -125,9 +127,11 @@ class Site:
             reads = TagReads(noise, seeded(seed, reader.name))
             self._jobs.append(run_reader(reader, self._port(reader.name), plant, reads))
         for tracker in self._scenario.trackers:
+            if tracker.form is GnssForm.GPSD:
+                continue
             wander = Wander(noise, seeded(seed, tracker.name))
-            port = self._port(tracker.name)
-            self._jobs.append(run_tracker(tracker, self._scenario, port, plant, wander))
+            send = serial_tracker(tracker, self._port(tracker.name))
+            self._jobs.append(run_tracker(tracker, self._scenario, send, plant, wander))
         for weigher in self._scenario.weighers:
             cell = LoadCell(noise, seeded(seed, weigher.name), weigher.settle_s)
             unit = weigher_unit(weigher, plant, cell)
@@ -147,6 +151,20 @@ class Site:
         server = ModbusTcpServer(units)
         stack.push_async_callback(server.listener.close)
         return await server.listener.open()
+
+    async def _open_gpsd(self, stack: AsyncExitStack) -> dict[str, int]:
+        ports: dict[str, int] = {}
+        for tracker in self._scenario.trackers:
+            if tracker.form is not GnssForm.GPSD:
+                continue
+            server = GpsdServer()
+            stack.push_async_callback(server.listener.close)
+            ports[tracker.name] = await server.listener.open()
+            wander = Wander(self._scenario.noise, seeded(self._options.seed, tracker.name))
+            self._jobs.append(
+                run_tracker(tracker, self._scenario, server.report, self.plant, wander)
+            )
+        return ports
 
     async def _open_broker(self, stack: AsyncExitStack) -> dict[str, int]:
         login = self._options.broker

@@ -9,9 +9,10 @@ Deliberately absent: select, access, settings. A reader answers those with "comm
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from firmware_sim.devices.rfid import TagSeen
 
 HEADER: Final = 0xBB
 END: Final = 0x7E
@@ -46,14 +47,6 @@ class ErrorCode(IntEnum):
     COMMAND = 0x17
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagSeen:
-    """One read of a tag."""
-
-    epc: bytes
-    rssi_dbm: float
-
-
 def frame(kind: FrameType, command: int, parameters: bytes = b"") -> bytes:
     """Return one frame around ``parameters``."""
     body = bytes([kind, command]) + len(parameters).to_bytes(2, "big") + parameters
@@ -72,11 +65,9 @@ def gen2_crc16(data: bytes) -> int:
 
 def notice(tag: TagSeen) -> bytes:
     """Return the notice of one tag: RSSI, PC, EPC and the CRC it sent over the air."""
-    # Gen2 6.3.2.1.2.2: the first five bits of the PC word are the EPC's length in words.
-    pc = (len(tag.epc) // 2 << 11).to_bytes(2, "big")
     rssi = round(tag.rssi_dbm).to_bytes(1, "big", signed=True)
-    crc = gen2_crc16(pc + tag.epc).to_bytes(2, "big")
-    return frame(FrameType.NOTICE, Command.SINGLE_INVENTORY, rssi + pc + tag.epc + crc)
+    crc = gen2_crc16(tag.pc + tag.epc).to_bytes(2, "big")
+    return frame(FrameType.NOTICE, Command.SINGLE_INVENTORY, rssi + tag.pc + tag.epc + crc)
 
 
 def error(code: ErrorCode) -> bytes:

@@ -9,15 +9,27 @@ from typing import Final
 
 from firmware_sim.clock import ticks
 from firmware_sim.devices.gnss_nmea import Fix, encode_second, to_degrees
+from firmware_sim.devices.gnss_ubx import encode_ubx_second
 from firmware_sim.devices.pty import PtyPort
-from firmware_sim.devices.rfid_yrm100 import TagSeen, Yrm100
+from firmware_sim.devices.rfid import Reader, TagSeen
+from firmware_sim.devices.rfid_chafon import Chafon, Model
+from firmware_sim.devices.rfid_yr903 import ANTENNAS, Yr903
+from firmware_sim.devices.rfid_yrm100 import Yrm100
 from firmware_sim.devices.scale_ad import encode_ad
 from firmware_sim.devices.scale_lines import Shown, shown
 from firmware_sim.devices.scale_ohaus import encode_ohaus
 from firmware_sim.devices.scale_sics import encode_sics
 from firmware_sim.devices.scale_tscale import encode_tscale
 from firmware_sim.noise import LoadCell, TagReads, Wander
-from firmware_sim.plan import GnssPlan, ReaderPlan, ScaleForm, ScalePlan, Scenario
+from firmware_sim.plan import (
+    GnssForm,
+    GnssPlan,
+    ReaderForm,
+    ReaderPlan,
+    ScaleForm,
+    ScalePlan,
+    Scenario,
+)
 from firmware_sim.plant import Plant
 
 GNSS_PERIOD_S = 1.0  # the usual rate of NMEA receivers
@@ -28,6 +40,24 @@ ENCODERS: Final[Mapping[ScaleForm, Callable[[Shown], bytes]]] = {
     ScaleForm.OHAUS: encode_ohaus,
     ScaleForm.SICS: encode_sics,
 }
+
+GNSS_ENCODERS: Final[Mapping[GnssForm, Callable[[Fix], bytes]]] = {
+    GnssForm.NMEA: encode_second,
+    GnssForm.UBX: encode_ubx_second,
+}
+
+
+def make_reader(plan: ReaderPlan) -> Reader:
+    """Return the reader of a plan, as after power-on."""
+    match plan.form:
+        case ReaderForm.YRM100:
+            return Yrm100(autostart=plan.autostart)
+        case ReaderForm.YR903:
+            return Yr903(antenna=(plan.antenna - 1) % ANTENNAS)
+        case ReaderForm.CHAFON_18:
+            return Chafon(Model.UHFREADER18)
+        case ReaderForm.CHAFON_288:
+            return Chafon(Model.UHFREADER288)
 
 
 async def run_scale(plan: ScalePlan, port: PtyPort, plant: Plant, cell: LoadCell) -> None:
@@ -49,7 +79,7 @@ async def run_scale(plan: ScalePlan, port: PtyPort, plant: Plant, cell: LoadCell
 
 async def run_reader(plan: ReaderPlan, port: PtyPort, plant: Plant, reads: TagReads) -> None:
     """Answer the host's commands and report each round's tags, until cancelled."""
-    module = Yrm100(autostart=plan.autostart)
+    module = make_reader(plan)
 
     def obey(chunk: bytes) -> None:
         if replies := module.feed(chunk):
@@ -72,9 +102,13 @@ async def run_reader(plan: ReaderPlan, port: PtyPort, plant: Plant, reads: TagRe
 
 
 async def run_tracker(
-    plan: GnssPlan, scenario: Scenario, port: PtyPort, plant: Plant, wander: Wander
+    plan: GnssPlan,
+    scenario: Scenario,
+    send: Callable[[Fix], bool],
+    plant: Plant,
+    wander: Wander,
 ) -> None:
-    """Send a second's sentences each second until cancelled."""
+    """Give each second's fix to ``send`` until cancelled; it tells whether somebody listened."""
     async for dt_s in ticks(plant.clock, GNSS_PERIOD_S):
         east_m, north_m = wander.step_m(dt_s)
         lat_deg, lon_deg = to_degrees(
@@ -85,5 +119,11 @@ async def run_tracker(
         )
         world, unix_us = plant.world, plant.clock.unix_us()
         whole_s_us = unix_us // 1_000_000 * 1_000_000  # receivers compute on the whole second
-        if port.write(encode_second(Fix(unix_us=whole_s_us, lat_deg=lat_deg, lon_deg=lon_deg))):
+        if send(Fix(unix_us=whole_s_us, lat_deg=lat_deg, lon_deg=lon_deg)):
             plant.wrote(plan.name, world, unix_us=unix_us)
+
+
+def serial_tracker(plan: GnssPlan, port: PtyPort) -> Callable[[Fix], bool]:
+    """Return what sends a fix on a serial line, in the plan's form."""
+    encode = GNSS_ENCODERS[plan.form]
+    return lambda fix: port.write(encode(fix))

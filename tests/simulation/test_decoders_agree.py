@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 from firmware_sim.devices.camera_events import Track, cover_events, status, track_event
 from firmware_sim.devices.gnss_nmea import Fix as SentFix
 from firmware_sim.devices.gnss_nmea import encode_second
+from firmware_sim.devices.gnss_ubx import Sky, encode_ubx_second, nav_pvt
 from firmware_sim.devices.modbus import rtu_reply
-from firmware_sim.devices.rfid_yrm100 import ErrorCode, TagSeen, Yrm100, error, notice
+from firmware_sim.devices.rfid import TagSeen
+from firmware_sim.devices.rfid_chafon import Chafon, Model
+from firmware_sim.devices.rfid_yr903 import Yr903
+from firmware_sim.devices.rfid_yrm100 import ErrorCode, Yrm100, error, notice
 from firmware_sim.devices.scale_lines import Shown
 from firmware_sim.devices.serial import ENCODERS
 from firmware_sim.plan import ScaleForm
 from gateway.decode import frigate, onvif
+from gateway.decode.chafon import encode_inventory_18, encode_inventory_288
 from gateway.decode.events import (
     CameraObject,
     CameraStatus,
@@ -25,14 +30,18 @@ from gateway.decode.events import (
     Fault,
     FaultWhy,
     Fix,
+    GnssIntegrity,
+    Jamming,
     Position,
     ReaderReply,
     SceneChange,
     SceneFault,
+    Spoofing,
     TagRead,
     Weight,
 )
 from gateway.decode.families import FAMILIES
+from gateway.decode.yr903 import encode_inventory as encode_yr903_inventory
 from gateway.decode.yrm100 import encode_inventory, encode_inventory_many, encode_inventory_stop
 
 NOON_US = 1_772_625_906_000_000
@@ -42,6 +51,10 @@ def decoded(family: str, sent: bytes) -> list[Event]:
     """Return what the gateway's decoder makes of ``sent``."""
     decoder = FAMILIES[family].make()
     return [*decoder.feed(sent), *decoder.flush()]
+
+
+def _words(count: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=2 * count, max_size=2 * count)
 
 
 @given(
@@ -78,6 +91,42 @@ def test_every_tag_is_read(tags: list[tuple[bytes, int]]) -> None:
 
     assert [(e.epc, e.rssi_dbm) for e in events if isinstance(e, TagRead)] == tags
     assert len(events) == len(tags)
+
+
+@given(
+    antenna=st.integers(0, 7),
+    tags=st.lists(
+        st.tuples(st.integers(1, 31).flatmap(_words), st.integers(-98, -31)), max_size=40
+    ),
+)
+def test_every_tag_of_a_yr903_is_read(antenna: int, tags: list[tuple[bytes, int]]) -> None:
+    """EPC, signal strength and antenna of each read arrive, and the round's end."""
+    reader = Yr903(antenna=antenna)
+    assert reader.feed(encode_yr903_inventory()) == b""
+    sent = reader.round([TagSeen(epc=epc, rssi_dbm=rssi_dbm) for epc, rssi_dbm in tags], 1.0)
+    *reads, end = decoded("rfid-yr903", sent)
+
+    assert [(e.epc, e.rssi_dbm) for e in reads if isinstance(e, TagRead)] == tags
+    assert {e.antenna for e in reads if isinstance(e, TagRead)} <= {antenna + 1}
+    assert len(reads) == len(tags)
+    assert isinstance(end, ReaderReply)
+
+
+@given(
+    model=st.sampled_from(Model),
+    epcs=st.lists(st.integers(1, 31).flatmap(_words), max_size=40),
+)
+def test_every_tag_of_a_chafon_is_read(model: Model, epcs: list[bytes]) -> None:
+    """The tags of all blocks arrive from either command set, and the inventory's end."""
+    reader = Chafon(model)
+    newer = model is Model.UHFREADER288
+    assert reader.feed(encode_inventory_288() if newer else encode_inventory_18()) == b""
+    sent = reader.round([TagSeen(epc=epc, rssi_dbm=-60.0) for epc in epcs], 1.0)
+    *reads, end = decoded("rfid-chafon", sent)
+
+    assert [e.epc for e in reads if isinstance(e, TagRead)] == epcs
+    assert len(reads) == len(epcs)
+    assert isinstance(end, ReaderReply)
 
 
 def test_reader_obeys_the_gateways_commands() -> None:
@@ -121,6 +170,36 @@ def test_no_fix_never_becomes_a_position() -> None:
 
     assert positions
     assert all(p.fix is Fix.NONE and p.lat_deg is None for p in positions)
+
+
+@given(
+    lat_deg=st.floats(-90.0, 90.0),
+    lon_deg=st.floats(-180.0, 180.0),
+    time_us=st.integers(315_964_800_000_000, 4_000_000_000_000_000),
+)
+def test_ubx_position_arrives(lat_deg: float, lon_deg: float, time_us: int) -> None:
+    """A navigation solution is a position at the right place and time, to 1e-7 degrees."""
+    sent = nav_pvt(SentFix(unix_us=time_us, lat_deg=lat_deg, lon_deg=lon_deg))
+    (position,) = decoded("ubx", sent)
+
+    assert isinstance(position, Position)
+    assert (position.time_us, position.fix) == (time_us, Fix.THREE_D)
+    assert position.lat_deg is not None
+    assert position.lon_deg is not None
+    assert math.isclose(position.lat_deg, lat_deg, abs_tol=6e-8)
+    assert math.isclose(position.lon_deg, lon_deg, abs_tol=6e-8)
+
+
+def test_a_jammed_and_spoofed_receiver_is_heard() -> None:
+    """What the receiver thinks of its signals arrives once a second, without a fix too."""
+    sky = Sky(jamming=3, spoofing=2, cw_indicator=255)
+    sent = encode_ubx_second(SentFix(unix_us=NOON_US, lat_deg=None, lon_deg=None), sky)
+    events = decoded("ubx", sent)
+
+    assert [e for e in events if isinstance(e, GnssIntegrity)] == [
+        GnssIntegrity(jamming=Jamming.CRITICAL, spoofing=Spoofing.INDICATED, cw_indicator=255)
+    ]
+    assert {e.fix for e in events if isinstance(e, Position)} == {Fix.NONE}
 
 
 def test_covering_arrives_for_the_right_camera() -> None:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_sim.devices.rfid import TagSeen
 from firmware_sim.devices.rfid_yrm100 import (
     COMMAND_BYTES_MAX,
     ErrorCode,
     FrameType,
-    TagSeen,
     Yrm100,
     error,
     frame,
