@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import Final
 
 SECRET_CHARACTERS_MIN: Final = 16
+# Names at the broker with rights of their own (deploy/mosquitto/acl): no gateway may come as one.
+BROKER_USERS: Final = frozenset({"backend", "site"})
 _PURPOSE: Final = b"pledgewatch broker password v1\0"
 
 

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from backend.db import Conn
-from backend.errors import ForbiddenError, NotFoundError
+from backend.errors import ForbiddenError, InvalidError, NotFoundError
 from backend.ids import GatewayId, SiteId
 from backend.keys import verify_key
 from backend.parties.types import Actor, Role
 from backend.plant import store
+from backend.plant.broker_credentials import BROKER_USERS
 from backend.plant.errors import AlreadyEnrolledError, BadCodeError
 from backend.plant.rules import (
     CODE_ALPHABET,
@@ -73,8 +74,12 @@ def add_gateway(conn: Conn, gateway_id: GatewayId, site_id: SiteId) -> Gateway:
     """Register a gateway at a site, yet to be enrolled.
 
     Raises:
+        InvalidError: Its name is another user's at the broker.
         NotFoundError: There is no such site, or the actor may not know of it.
     """
+    if gateway_id in BROKER_USERS:
+        users = ", ".join(sorted(BROKER_USERS))
+        raise InvalidError("id", gateway_id, f"none of the broker's own users: {users}")
     _load_site(conn, site_id)
     store.add_gateway(conn, gateway_id, site_id)
     return load_gateway(conn, gateway_id)

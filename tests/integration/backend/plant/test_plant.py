@@ -6,6 +6,9 @@ from psycopg.types.json import Jsonb
 
 from backend.db import Database
 from backend.parties.types import Role
+from backend.plant.broker_credentials import BROKER_USERS
+from deploy.broker import ACL_FILE
+from deploy.topic_acl import TopicAcl
 from tests.builders import NOW, add_actor, bearer, token_for
 from tests.plant import build_plant, insert
 
@@ -68,6 +71,18 @@ def test_an_origin_outside_the_earth_is_refused(
     body = f'{{"name": "x", "origin_lat_deg": {value}, "origin_lon_deg": 0}}'
     headers = {**logistics, "Content-Type": "application/json"}
     assert client.post("/api/sites", content=body, headers=headers).status_code == 422
+
+
+def test_no_gateway_has_the_name_of_a_user_with_rights_of_its_own(
+    client: httpx.Client, logistics: dict[str, str], site_id: str
+) -> None:
+    """At the broker a gateway is what it is called: as "backend" it could read and send all."""
+    acl = TopicAcl.parse(ACL_FILE.read_text(encoding="utf-8"))
+    assert {rule.user for rule in acl.rules} - {None} == BROKER_USERS
+
+    for name in sorted(BROKER_USERS):
+        body = {"id": name, "site_id": site_id}
+        assert client.post("/api/gateways", json=body, headers=logistics).status_code == 422
 
 
 def test_a_warehouse_registers_nothing_at_others(
