@@ -10,7 +10,14 @@ from rich.console import Console
 
 from tests.bench.results import Result, save, table_of
 
-BENCHES = ("ingest_worker", "ingest_end_to_end", "sensor_to_lock", "console")
+BENCHES = (
+    "ingest_worker",
+    "ingest_end_to_end",
+    "sensor_to_lock",
+    "console",
+    "gateway_cpu",
+    "gateway_faults",
+)
 """Modules of this folder, each with ``measure() -> list[Result]``; in the order of running."""
 
 app = typer.Typer(add_completion=False)
