@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import captures, daemon, identity, inspect
+from gateway.cli import captures, control, daemon, identity, inspect
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 probe_app = typer.Typer(no_args_is_help=True, help="Show what a device's bytes could mean.")
@@ -11,6 +11,8 @@ app.add_typer(probe_app, name="probe")
 for _command in (
     daemon.run,
     daemon.check,
+    control.reload,
+    control.watch,
     captures.decode,
     identity.keygen,
     identity.pubkey,
