@@ -74,10 +74,14 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineStanding:
-    """Where a facility stands, and how many valuations it has been better than that."""
+    """Where a facility stands, and how many valuations it has been better than that.
+
+    ``recovering_to`` is the lowest line that these valuations support; None: none was better.
+    """
 
     state: LineState
     recovered_valuations: int
+    recovering_to: LineState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

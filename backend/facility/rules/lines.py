@@ -27,8 +27,10 @@ def move_line(
 ) -> LineStanding:
     """Return where a facility stands after a valuation: down at once, up only after several.
 
-    A valuation in which some lot has no value moves nothing: it locks by itself, and after an
-    outage nobody should be liquidated on half the truth. It also begins the count anew.
+    Up to the lowest line that any of them supports: two valuations a little better and one much
+    better are three a little better. A valuation in which some lot has no value moves nothing: it
+    locks by itself, and after an outage nobody should be liquidated on half the truth. It also
+    begins the count anew.
     """
     if not valuation.complete:
         return LineStanding(state=standing.state, recovered_valuations=0)
@@ -39,9 +41,16 @@ def move_line(
     if _WORSE.index(up) >= _WORSE.index(standing.state):
         return LineStanding(state=standing.state, recovered_valuations=0)
     recovered = standing.recovered_valuations + is_observation
+    lowest = standing.recovering_to
+    if lowest is None:
+        lowest = up if is_observation else None
+    else:
+        lowest = max(lowest, up, key=_WORSE.index)
     if recovered < lines.recovery_valuations:
-        return LineStanding(state=standing.state, recovered_valuations=recovered)
-    return LineStanding(state=up, recovered_valuations=0)
+        return LineStanding(
+            state=standing.state, recovered_valuations=recovered, recovering_to=lowest
+        )
+    return LineStanding(state=lowest or standing.state, recovered_valuations=0)
 
 
 def margin_call_minor(valuation: Valuation, lines: Lines) -> Minor:

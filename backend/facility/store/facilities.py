@@ -40,7 +40,7 @@ SELECT f.id, f.name, f.lender_party, f.borrower_party, f.currency, f.limit_minor
   f.principal_minor, f.interest_minor, f.fees_minor, f.reserve_minor, f.warning_line_bps,
   f.call_line_bps, f.liquidation_line_bps, f.recovery_margin_bps, f.recovery_valuations,
   f.line_state, f.recovered_valuations, f.cure_by, f.cure_hours, f.valuation_ttl_s,
-  f.liquidation_horizon_days, f.state = 'open',
+  f.liquidation_horizon_days, f.state = 'open', f.recovering_to,
   v.id, v.at, v.expires_at, v.exposure_minor, v.content_sha256
 FROM facility f LEFT JOIN valuation v ON v.id = f.valuation_id
 WHERE f.id = ANY(%s) ORDER BY f.id
@@ -98,7 +98,7 @@ def load_facilities(
 ) -> Sequence[tuple[Facility, StoredValuation | None]]:
     """Return facilities with what must be known of their newest valuation, by id."""
     rows = conn.execute(_FACILITIES, [list(facility_ids)])
-    return [(_facility(row), _stored_valuation(row[22:])) for row in rows]
+    return [(_facility(row), _stored_valuation(row[23:])) for row in rows]
 
 
 def _facility(row: TupleRow) -> Facility:
@@ -120,7 +120,11 @@ def _facility(row: TupleRow) -> Facility:
             recovery_margin_bps=row[13],
             recovery_valuations=row[14],
         ),
-        standing=LineStanding(state=LineState(row[15]), recovered_valuations=row[16]),
+        standing=LineStanding(
+            state=LineState(row[15]),
+            recovered_valuations=row[16],
+            recovering_to=None if row[22] is None else LineState(row[22]),
+        ),
         cure_by=row[17],
         cure_hours=row[18],
         valuation_ttl_s=row[19],
@@ -231,12 +235,13 @@ def save_valued(
     """Point a facility to its newest valuation and say where it stands."""
     statement = (
         "UPDATE facility SET valuation_id = %s, line_state = %s, recovered_valuations = %s,"
-        " cure_by = %s WHERE id = %s"
+        " recovering_to = %s, cure_by = %s WHERE id = %s"
     )
     values = [
         valuation_id,
         standing.state.value,
         standing.recovered_valuations,
+        None if standing.recovering_to is None else standing.recovering_to.value,
         cure_by,
         facility_id,
     ]

@@ -34,8 +34,8 @@ _CARDS: Final = """
 SELECT f.id, f.name, f.lender_party, f.borrower_party, f.currency, f.limit_minor,
   f.principal_minor, f.interest_minor, f.fees_minor, f.reserve_minor, f.warning_line_bps,
   f.call_line_bps, f.liquidation_line_bps, f.recovery_margin_bps, f.recovery_valuations,
-  f.recovered_valuations, f.line_state, f.cure_by, f.cure_hours, f.valuation_ttl_s,
-  f.liquidation_horizon_days, f.state, lp.name AS lender, bp.name AS borrower,
+  f.recovered_valuations, f.recovering_to, f.line_state, f.cure_by, f.cure_hours,
+  f.valuation_ttl_s, f.liquidation_horizon_days, f.state, lp.name AS lender, bp.name AS borrower,
   v.id AS valuation_id, v.at AS valuation_at, v.expires_at, v.value_minor, v.base_minor,
   v.coverage_bps, v.complete, v.model,
   coalesce(d.pending_minor, 0)::bigint AS pending_minor, coalesce(l.lots, 0)::int AS lots,
@@ -65,15 +65,17 @@ SELECT p.id, p.state, lp.name AS lender, pp.name AS pledgor, p.facility_id, f.na
   p.created_at, p.activated_at, p.ended_at,
   coalesce(jsonb_agg(jsonb_build_object('id', pl.lot_id, 'name', coalesce(l.name, 'a lot'))
     ORDER BY l.name) FILTER (WHERE pl.lot_id IS NOT NULL), '[]') AS lots
-FROM pledge p
+FROM (SELECT * FROM pledge WHERE %(facility)s::uuid IS NULL OR facility_id = %(facility)s
+      ORDER BY state = 'proposed' DESC, created_at DESC, id
+      LIMIT %(rows)s OFFSET %(offset)s) p
 JOIN party lp ON lp.id = p.lender_party
 JOIN party pp ON pp.id = p.pledgor_party
 LEFT JOIN facility f ON f.id = p.facility_id
 LEFT JOIN pledge_lot pl ON pl.pledge_id = p.id
 LEFT JOIN lot l ON l.id = pl.lot_id
-WHERE %(facility)s::uuid IS NULL OR p.facility_id = %(facility)s
-GROUP BY p.id, lp.name, pp.name, f.name
-ORDER BY p.state = 'proposed' DESC, p.created_at DESC, p.id LIMIT %(rows)s OFFSET %(offset)s
+GROUP BY p.id, p.state, p.facility_id, p.created_at, p.activated_at, p.ended_at, lp.name, pp.name,
+  f.name
+ORDER BY p.state = 'proposed' DESC, p.created_at DESC, p.id
 """
 
 
@@ -255,7 +257,9 @@ def _facility(row: dict[str, Any]) -> Facility:
             recovery_valuations=row["recovery_valuations"],
         ),
         standing=LineStanding(
-            state=LineState(row["line_state"]), recovered_valuations=row["recovered_valuations"]
+            state=LineState(row["line_state"]),
+            recovered_valuations=row["recovered_valuations"],
+            recovering_to=row["recovering_to"] and LineState(row["recovering_to"]),
         ),
         cure_by=row["cure_by"],
         cure_hours=row["cure_hours"],

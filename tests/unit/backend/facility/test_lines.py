@@ -70,6 +70,15 @@ def test_a_line_falls_at_once_and_recovers_after_several_valuations() -> None:
     assert move(fallen, None, None, None).state is LineState.ABOVE
 
 
+def test_a_facility_recovers_to_the_line_that_each_valuation_supports() -> None:
+    """Two valuations above the call line and one far above the warning line lift it by one."""
+    fallen = move(ABOVE, 12_000)
+
+    assert move(fallen, 13_500, 13_500, 20_000).state is LineState.WARNING
+    assert move(fallen, 20_000, 13_500, 20_000).state is LineState.WARNING
+    assert move(fallen, 20_000, 20_000, 13_500).state is LineState.WARNING
+
+
 def test_a_recovery_that_breaks_off_begins_anew() -> None:
     """Two good valuations, a bad one, two good ones: not recovered."""
     fallen = move(ABOVE, 12_000)
