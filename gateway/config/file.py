@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from gateway.config.camera import CameraSection, check_camera, name_camera
 from gateway.config.gpsd import GpsdSection, check_gpsd, name_gpsd
+from gateway.config.llrp import LlrpSection, check_llrp, name_llrp
 from gateway.config.modbus import ModbusSection, check_modbus, name_modbus
 from gateway.config.own import (
     GatewaySection,
@@ -43,6 +44,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     serial: list[SerialSection] = field(default_factory=list[SerialSection])
     modbus: list[ModbusSection] = field(default_factory=list[ModbusSection])
     camera: list[CameraSection] = field(default_factory=list[CameraSection])
+    llrp: list[LlrpSection] = field(default_factory=list[LlrpSection])
     gpsd: list[GpsdSection] = field(default_factory=list[GpsdSection])
 
 
@@ -59,6 +61,7 @@ KINDS: Final = (
     Kind(key="serial", name=name_serial, check=check_serial),
     Kind(key="modbus", name=name_modbus, check=check_modbus),
     Kind(key="camera", name=name_camera, check=check_camera),
+    Kind(key="llrp", name=name_llrp, check=check_llrp),
     Kind(key="gpsd", name=name_gpsd, check=check_gpsd),
 )
 

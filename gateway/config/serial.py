@@ -6,10 +6,11 @@ from msgspec import Meta, Struct
 
 from gateway.config.camera import CAMERA_FAMILIES
 from gateway.config.gpsd import GPSD_FAMILY
+from gateway.config.llrp import LLRP_FAMILY
 from gateway.config.types import Named, Port, Seconds, SensorName, Vocabulary, check_range
 from gateway.errors import ConfigError
 
-ELSEWHERE: Final = CAMERA_FAMILIES | {GPSD_FAMILY}  # Families of other sections.
+ELSEWHERE: Final = CAMERA_FAMILIES | {GPSD_FAMILY, LLRP_FAMILY}  # Families of other sections.
 RFID_PREFIX: Final = "rfid-"  # Families that are asked for inventories, not only listened to.
 
 

@@ -12,6 +12,7 @@ from gateway.decode import (
     chafon,
     frigate,
     gpsd,
+    llrp,
     nmea,
     onvif,
     scale_ad,
@@ -69,6 +70,7 @@ _ALL: Final = (
     Family("rfid-yrm100", yrm100.make, "Serial UHF RFID: BB..7E", "MagicRF M100"),
     Family("rfid-yr903", yr903.make, "Serial UHF RFID: A0, length ..", "its protocol V3.7"),
     Family("rfid-chafon", chafon.make, "Chafon UHFReader18 and 288", "UR series manual 1.14"),
+    Family("llrp", llrp.LlrpDecoder, "Network RFID readers, their TCP stream", "LLRP 1.0.1, 1.1"),
     Family("frigate", frigate.make, "Frigate, JSON of topic and payload", "Frigate 0.16 MQTT"),
     Family("onvif-mqtt", onvif.make, "ONVIF, JSON of topic and payload", "ONVIF Core 22.12"),
 )

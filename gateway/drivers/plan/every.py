@@ -7,6 +7,7 @@ from gateway.config.file import KINDS, Config, sections_of
 from gateway.drivers.plan.camera import plan_camera
 from gateway.drivers.plan.device import DriverParts, DriverPlan
 from gateway.drivers.plan.gpsd import plan_gpsd
+from gateway.drivers.plan.llrp import plan_llrp
 from gateway.drivers.plan.modbus import plan_modbus
 from gateway.drivers.plan.serial import plan_serial
 
@@ -14,6 +15,7 @@ PLANNERS: Final[Mapping[str, Callable[[Any, DriverParts], DriverPlan]]] = {
     "serial": plan_serial,
     "modbus": plan_modbus,
     "camera": plan_camera,
+    "llrp": plan_llrp,
     "gpsd": plan_gpsd,
 }
 """Which function plans the devices of each kind in ``gateway.config.file.KINDS``."""

@@ -95,6 +95,7 @@ def test_families_are_listed_in_order() -> None:
         "rfid-yrm100",
         "rfid-yr903",
         "rfid-chafon",
+        "llrp",
         "frigate",
         "onvif-mqtt",
     ]
