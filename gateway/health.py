@@ -13,6 +13,8 @@ from typing import Final
 
 HEARTBEAT_S: Final = 30.0
 SILENT_FACTOR: Final = 3.0  # Silent after so many times the span after which a sensor is late.
+_SOONER_S: Final = 1e-3  # Looked at before it is due: sums of times are not exact.
+_NOW: Final = float("-inf")
 
 
 class HealthState(StrEnum):
@@ -53,6 +55,17 @@ class _Sensor:
     failed: bool = False  # The driver itself has ended: late at once.
     state: HealthState | None = None
     reported_s: float = 0.0
+    due_s: float = _NOW  # Before this, time alone brings nothing to report.
+
+
+class Pulses:
+    """Channels that are heard together, looked up once; see ``HealthMonitor.pulses``."""
+
+    __slots__ = ("channels", "sensors")
+
+    def __init__(self, channels: Sequence[tuple[_Sensor, str]]) -> None:
+        self.channels = channels
+        self.sensors = list({id(sensor): sensor for sensor, _ in channels}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +83,7 @@ class HealthMonitor:
 
     def __init__(self, watched: Iterable[Watched], *, now_s: float) -> None:
         self._sensors: dict[str, _Sensor] = {}
+        self._due_s = _NOW
         self.watch(watched, now_s=now_s)
 
     def watch(self, watched: Iterable[Watched], *, now_s: float) -> None:
@@ -83,6 +97,8 @@ class HealthMonitor:
             known.began_s = now_s
             known.heard_s = {c: at_s for c, at_s in known.heard_s.items() if c in w.channels}
             known.implausible &= set(w.channels)
+            known.due_s = _NOW
+        self._due_s = _NOW
 
     def forget(self, sensors: Iterable[str]) -> None:
         """Watch ``sensors`` no longer."""
@@ -108,29 +124,68 @@ class HealthMonitor:
         """Note that ``channel`` of ``sensor`` gave a reading, and whether it can be true."""
         known = self._sensors[sensor]
         known.heard_s[channel] = now_s
-        known.trouble = ""
-        known.failed = False
         if plausible:
             known.implausible.discard(channel)
         else:
             known.implausible.add(channel)
+        self._revive(known)
+
+    def pulses(self, channels: Iterable[tuple[str, str]]) -> Pulses:
+        """Return what ``hear_all`` needs for ``channels``, pairs of sensor and channel."""
+        return Pulses([(self._sensors[sensor], channel) for sensor, channel in channels])
+
+    def hear_all(self, pulses: Pulses, *, now_s: float) -> None:
+        """Note that all of ``pulses`` gave readings that can be true."""
+        for sensor, channel in pulses.channels:
+            sensor.heard_s[channel] = now_s
+        for sensor in pulses.sensors:
+            if sensor.state is HealthState.UP and not sensor.trouble:
+                continue
+            sensor.implausible.difference_update(c for s, c in pulses.channels if s is sensor)
+            self._revive(sensor)
 
     def note_trouble(self, sensor: str, why: str, *, failed: bool = False) -> None:
         """Note why ``sensor`` gives no readings; with ``failed`` it counts as late at once."""
-        self._sensors[sensor].trouble = why
-        self._sensors[sensor].failed = failed
+        known = self._sensors[sensor]
+        known.trouble = why
+        known.failed = failed
+        known.due_s = self._due_s = _NOW
 
     def report(self, now_s: float) -> list[HealthReport]:
         """Return what is to be reported now: changes, and heartbeats that are due."""
         reports: list[HealthReport] = []
+        if now_s < self._due_s:
+            return reports
         for name, sensor in self._sensors.items():
+            if now_s < sensor.due_s:
+                continue
             state, why = decide_health(sensor, now_s)
             changed = state is not sensor.state
             if changed or now_s - sensor.reported_s >= HEARTBEAT_S:
                 reports.append(HealthReport(sensor=name, state=state, why=why, changed=changed))
                 sensor.state = state
                 sensor.reported_s = now_s
+            sensor.due_s = _due_s(sensor)
+        self._due_s = min([sensor.due_s for sensor in self._sensors.values()], default=_NOW)
         return reports
+
+    def _revive(self, sensor: _Sensor) -> None:
+        """Forget the trouble of a sensor that speaks; look at it anew unless all stays well."""
+        if sensor.trouble or sensor.implausible or sensor.state is not HealthState.UP:
+            sensor.trouble = ""
+            sensor.failed = False
+            sensor.due_s = self._due_s = _NOW
+
+
+def _due_s(sensor: _Sensor) -> float:
+    """Return before when time alone changes nothing of a sensor that was just looked at."""
+    if sensor.state is not HealthState.UP or sensor.trouble:
+        return _NOW
+    late_s = (
+        min([sensor.heard_s.get(c, sensor.began_s) for c in sensor.watched.channels])
+        + sensor.watched.late_s
+    )
+    return min(late_s, sensor.reported_s + HEARTBEAT_S) - _SOONER_S
 
 
 def decide_health(sensor: _Sensor, now_s: float) -> tuple[HealthState, str]:

@@ -130,7 +130,7 @@ Entry = Reading | Sweep
 
 # Readings of one observation: they are reported together or not at all (a latitude means nothing
 # without its longitude). The readings of a sweep are reported each by itself.
-Arrival = Sequence[Reading] | Sweep
+Arrival = Sequence[Reading]
 
 
 def count_readings(entries: Iterable[Entry]) -> int:

@@ -44,6 +44,8 @@ class UnitSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     unit: Annotated[int, Meta(ge=0, le=255)]
     register: list[RegisterSection]
     poll_s: Annotated[float, Meta(ge=0.01, le=3_600)] = 0.5
+    # In one request: 125 is the standard's limit, but some transmitters answer no more than 32.
+    registers_max: Annotated[int, Meta(ge=1, le=125)] = 32
 
 
 class ModbusSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,10 +3,12 @@
 Knows neither the drivers nor the outbox: arrivals come in, batches of readings go to a sink.
 """
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Final, cast
+from weakref import WeakKeyDictionary
 
 import cbor2
 import structlog
@@ -15,18 +17,22 @@ from gateway.clock import SystemClock
 from gateway.drivers.convert import event_of, fault_of
 from gateway.drivers.latest import Latest
 from gateway.drivers.report import Channel, Reporter, ReportRule
-from gateway.health import HealthMonitor, HealthState, SensorHealth, Watched
+from gateway.drivers.report_sweep import SweepReporter
+from gateway.health import HealthMonitor, HealthState, Pulses, SensorHealth, Watched
 from gateway.reading import (
     GATEWAY_SENSOR,
     Arrival,
+    Channels,
     ClockSegment,
+    Entry,
     EventReading,
     Reading,
     Scalar,
     Sighting,
+    Sweep,
     step_us,
 )
-from schemas.quantities import EventType, Quality
+from schemas.quantities import QUALITY_CODES, EventType, Quality
 
 CLOCK_STATE_EVERY_S: Final = 10.0
 LIFE_CHANNEL: Final = "reading"  # The one channel of a sensor that is not polled by quantity.
@@ -34,7 +40,10 @@ _ALIVE_EVENTS: Final = frozenset(
     {EventType.CAMERA_OBJECT, EventType.CAMERA_STATUS, EventType.CAMERA_TAMPER}
 )
 
-Sink = Callable[[ClockSegment, Sequence[Reading], bool], None]
+_GOOD: Final = QUALITY_CODES[Quality.GOOD]
+_IMPLAUSIBLE: Final = QUALITY_CODES[Quality.IMPLAUSIBLE]
+
+Sink = Callable[[ClockSegment, Sequence[Entry], bool], None]
 _log = structlog.get_logger()
 
 
@@ -59,6 +68,16 @@ class SensorPlan:
     bounds: Mapping[Channel, Bounds]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """What is known of channels that are swept together: bounds if any, and their pulses."""
+
+    low: Sequence[float]
+    high: Sequence[float]
+    bounded: bool
+    pulses: Pulses
+
+
 class Intake:
     """The stage between the drivers and the outbox."""
 
@@ -69,6 +88,8 @@ class Intake:
         self._clock = clock
         self._sink = sink
         self._reporter = Reporter(self._rules)
+        self._sweeps = SweepReporter(self._rules)
+        self._blocks: WeakKeyDictionary[Channels, _Block] = WeakKeyDictionary()
         self._health = HealthMonitor((), now_s=clock.monotonic_s())
         self.latest = Latest()
         self.clock_steps = 0
@@ -112,13 +133,16 @@ class Intake:
         """The clock's present segment."""
         return self._segment
 
-    def take(self, arrivals: Sequence[Arrival]) -> None:
+    def take(self, arrivals: Sequence[Arrival | Sweep]) -> None:
         """Pass on what is worth reporting of ``arrivals``, which were just received."""
         self._watch_clock()
         now_s = self._clock.monotonic_s()
-        readings: list[Reading] = []
+        readings: list[Entry] = []
         news = False
         for arrival in arrivals:
+            if isinstance(arrival, Sweep):
+                news = self._take_sweep(arrival, readings, now_s) or news
+                continue
             judged = [self._judge(r, now_s) for r in arrival]
             for reading in judged:
                 self.latest.note(reading, now_s)
@@ -129,6 +153,26 @@ class Intake:
             self._sink(self._segment, readings, news)
         if news:
             self.report_health()
+
+    def _take_sweep(self, sweep: Sweep, entries: list[Entry], now_s: float) -> bool:
+        """Add to ``entries`` what is worth reporting of ``sweep``; tell whether it is news."""
+        news = False
+        if not isfinite(sum(sweep.values)):  # Also reached when finite values overflow.
+            finite = [isfinite(value) for value in sweep.values]
+            for index in sweep.select([not f for f in finite]).index or ():
+                sensor = sweep.channels.rows[index][0]
+                fault = fault_of(sensor, "not_finite", b"", sweep.time_unix_us)
+                self.latest.note(self._judge(fault, now_s), now_s)
+                report = self._reporter.decide([fault], now_s=now_s)
+                entries += report.readings
+                news = news or report.news
+            sweep = sweep.select(finite)
+        judged = self._judge_sweep(sweep, now_s)
+        self.latest.note_sweep(judged, now_s)
+        reported, moved = self._sweeps.decide(judged, now_s=now_s)
+        if reported is not None:
+            entries.append(reported)
+        return news or moved
 
     def announce(self, kind: EventType, body: Mapping[str, object]) -> None:
         """Journal an event of the gateway itself."""
@@ -209,6 +253,47 @@ class Intake:
                 if reading.type is EventType.FAULT:
                     self._health.note_trouble(reading.sensor, "the device reports a fault")
         return reading
+
+    def _judge_sweep(self, sweep: Sweep, now_s: float) -> Sweep:
+        """Mark what cannot be true, and note the signs of life."""
+        block = self._blocks.get(sweep.channels)
+        if block is None:
+            block = self._blocks[sweep.channels] = self._block(sweep.channels)
+        index = sweep.index
+        if block.bounded:
+            low, high = block.low, block.high
+            if index is not None:
+                low, high = [low[i] for i in index], [high[i] for i in index]
+            plausible = [a <= v <= b for v, a, b in zip(sweep.values, low, high, strict=True)]
+            if False in plausible:
+                return self._mark(sweep, plausible, now_s)
+        if index is None:
+            self._health.hear_all(block.pulses, now_s=now_s)
+        else:
+            chosen = block.pulses.channels
+            self._health.hear_all(Pulses([chosen[i] for i in index]), now_s=now_s)
+        return sweep
+
+    def _mark(self, sweep: Sweep, plausible: Sequence[bool], now_s: float) -> Sweep:
+        rows = sweep.channels.rows
+        index = range(len(rows)) if sweep.index is None else sweep.index
+        for i, true in zip(index, plausible, strict=True):
+            self._hear(rows[i][0], rows[i][1].value, true, now_s)
+        codes = sweep.quality or bytes((_GOOD,)) * len(sweep)
+        marked = [c if p else _IMPLAUSIBLE for c, p in zip(codes, plausible, strict=True)]
+        return replace(sweep, quality=bytes(marked))
+
+    def _block(self, channels: Channels) -> _Block:
+        bounds = [self._bounds.get(row, Bounds()) for row in channels.rows]
+        heard = [(s, q.value) for s, q in channels.rows]
+        return _Block(
+            low=array("d", [-inf if b.min is None else b.min for b in bounds]),
+            high=array("d", [inf if b.max is None else b.max for b in bounds]),
+            bounded=any(b != Bounds() for b in bounds),
+            pulses=self._health.pulses(
+                (s, c if c in self._channels[s] else LIFE_CHANNEL) for s, c in heard
+            ),
+        )
 
     def _hear(self, sensor: str, channel: str, plausible: bool, now_s: float) -> None:
         known = channel if channel in self._channels[sensor] else LIFE_CHANNEL

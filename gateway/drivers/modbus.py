@@ -1,172 +1,152 @@
 """One Modbus bus, RTU or TCP: its units polled in turn, each with its own back-off.
 
 A unit that does not answer costs its bus one time-out now and then, never the others' polling.
-After a time-out on RTU the line is left alone for as long again, so that a late answer is not
-taken for the next request's: RTU has no transaction number to tell them apart.
 
 Source: Modbus application protocol 1.1b3, 6.1-6.4, 7; Modbus over serial line 1.02.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum, auto
 from random import Random
 from typing import Final
-from urllib.parse import urlsplit
-
-from pymodbus import FramerType
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from gateway.clock import SystemClock
-from gateway.config.modbus import ModbusSection, UnitSection
+from gateway.config.modbus import ModbusSection
+from gateway.decode import modbus_frames
+from gateway.decode.modbus_frames import (
+    NO_ANSWER,
+    Answer,
+    Refusal,
+    WrongReply,
+    make_request,
+)
 from gateway.drivers.convert import fault_of
-from gateway.drivers.modbus_blocks import BIT_TABLES, Block, decode_block, plan_blocks
+from gateway.drivers.modbus_blocks import Block, decode_block
+from gateway.drivers.modbus_link import Heard, Link, open_link
+from gateway.drivers.modbus_unit import Unit
 from gateway.errors import DeviceError
-from gateway.reading import Arrival
+from gateway.reading import Arrival, Sweep
 
-BACKOFF_S_MAX: Final = 15.0  # A unit that comes back is polled again within this.
 BUS_SILENT_S: Final = 10.0  # A bus on which nobody answers for so long is opened anew.
-TCP_PORT: Final = 502
-CONNECT_S_MAX: Final = 5.0
-_ILLEGAL_ADDRESS: Final = 2
+_NOT_THERE: Final = frozenset({2, 3})  # Illegal address; illegal value: also too many at once.
 _NOT_REACHED: Final = frozenset({10, 11})  # A coupler's word that the unit behind it is silent.
+_LIVES: Final = "short_answer"  # The unit answered the request, only not all of it.
+_FUNCTIONS: Final = {
+    "coil": modbus_frames.READ_COILS,
+    "discrete": modbus_frames.READ_DISCRETE_INPUTS,
+    "holding": modbus_frames.READ_HOLDING_REGISTERS,
+    "input": modbus_frames.READ_INPUT_REGISTERS,
+}
 
-Client = AsyncModbusTcpClient | AsyncModbusSerialClient
-
-
-class _NoAnswerError(Exception):
-    """A unit did not answer, or not to this request."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Unit:
-    config: UnitSection
-    blocks: list[Block] = field(default_factory=list[Block])
-    due_s: float = 0.0
-    failures: int = 0
+Arrivals = Sequence[Arrival | Sweep]
 
 
-async def read_modbus(
-    config: ModbusSection, clock: SystemClock, random: Random
-) -> AsyncGenerator[Sequence[Arrival], None]:
-    """Yield what the units of one bus answer, until the bus is gone.
-
-    Raises:
-        DeviceError: The bus cannot be opened, is gone, or nobody on it answers.
-    """
-    client = await _connect(config)
-    units = [_Unit(config=unit, blocks=plan_blocks(unit.register)) for unit in config.unit]
-    answered_s = clock.monotonic_s()
-    try:
-        while True:
-            unit = min(units, key=lambda u: u.due_s)
-            await asyncio.sleep(max(unit.due_s - clock.monotonic_s(), 0))
-            started_s = clock.monotonic_s()
-            arrivals, answered = await _poll(client, config, unit, clock)
-            if answered:
-                answered_s = clock.monotonic_s()
-                unit.failures = 0
-                # From the due time, so that polls do not drift; but never two at once.
-                unit.due_s = max(unit.due_s + unit.config.poll_s, started_s)
-            else:
-                unit.failures += 1
-                ceiling_s = min(unit.config.poll_s * 2**unit.failures, BACKOFF_S_MAX)
-                unit.due_s = clock.monotonic_s() + random.uniform(ceiling_s / 2, ceiling_s)
-            if arrivals:
-                yield arrivals
-            if clock.monotonic_s() - answered_s >= BUS_SILENT_S:
-                raise DeviceError(f"{config.name}: no unit answered for {BUS_SILENT_S:g} s")
-    finally:
-        client.close()
+class _Verdict(Enum):
+    READ = auto()
+    ABSENT = auto()  # The unit has no such address, or not so many together.
+    DEAD = auto()  # The unit does not answer, or something else answers for it.
 
 
-async def _connect(config: ModbusSection) -> Client:
-    if config.url is not None:
-        address = urlsplit(config.url)
-        client: Client = AsyncModbusTcpClient(
-            address.hostname or "",
-            port=address.port or TCP_PORT,
-            timeout=config.timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            name=config.name,
-        )
-    else:
-        client = AsyncModbusSerialClient(
-            config.port or "",
-            framer=FramerType.RTU,
-            baudrate=config.baud,
-            bytesize=config.bytesize,
-            parity=config.parity,
-            stopbits=config.stopbits,
-            timeout=config.timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            name=config.name,
-        )
-    client.set_max_no_responses(1 << 30)  # A dead unit must not cost the others their connection.
-    try:
-        async with asyncio.timeout(CONNECT_S_MAX):
-            connected = await client.connect()
-    except (TimeoutError, OSError, ModbusException) as error:
-        raise DeviceError(f"{config.name}: cannot connect: {error}") from error
-    if not connected:
-        raise DeviceError(f"{config.name}: cannot connect to {config.url or config.port}")
-    return client
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    verdict: _Verdict
+    arrivals: Arrivals
 
 
-async def _poll(
-    client: Client, config: ModbusSection, unit: _Unit, clock: SystemClock
-) -> tuple[list[Arrival], bool]:
-    """Ask for all blocks of ``unit``; return what came, and whether it answered at all."""
-    arrivals: list[Arrival] = []
-    for block in list(unit.blocks):
+class ModbusBus:
+    """One bus and what is known of its units, over all its connections."""
+
+    def __init__(self, config: ModbusSection, clock: SystemClock, random: Random) -> None:
+        self._config = config
+        self._clock = clock
+        self._random = random
+        self._units = [Unit(unit) for unit in config.unit]
+
+    async def read(self) -> AsyncGenerator[Arrivals, None]:
+        """Yield what the units of the bus answer, until the bus is gone.
+
+        Raises:
+            DeviceError: The bus cannot be opened, is gone, or nobody on it answers.
+        """
+        config, clock = self._config, self._clock
+        link = await open_link(config, clock)
+        answered_s = clock.monotonic_s()
+        for unit in self._units:  # What was due while nobody could ask is not caught up with.
+            unit.due_s = max(unit.due_s, answered_s)
         try:
-            response = await _request(client, block, unit.config.unit)
-        except _NoAnswerError:
-            if not client.connected:
-                raise DeviceError(f"{config.name}: the connection is lost") from None
-            if config.port is not None:
-                await asyncio.sleep(config.timeout_s)
-            time_unix_us = clock.unix_us()
-            sensors = sorted({r.sensor for r in unit.config.register})
-            arrivals += [[fault_of(s, "no_answer", b"", time_unix_us)] for s in sensors]
-            return arrivals, False
-        time_unix_us = clock.unix_us()
-        if isinstance(response, ExceptionResponse):
-            if response.exception_code == _ILLEGAL_ADDRESS and len(block.registers) > 1:
-                unit.blocks.remove(block)
-                unit.blocks += block.split()
-            why = f"modbus_exception_{response.exception_code}"
-            sensors = sorted({r.sensor for r in block.registers})
-            arrivals += [[fault_of(s, why, b"", time_unix_us)] for s in sensors]
-            continue
-        answer: Sequence[int | bool] = (
-            response.bits if block.table in BIT_TABLES else response.registers
-        )
-        if block.table not in BIT_TABLES and len(answer) != block.count:
-            answer = []  # Not the answer to this request: a late one, of another block.
-        arrivals += [[reading] for reading in decode_block(block, answer, time_unix_us)]
-    return arrivals, True
+            while True:
+                unit = min(self._units, key=lambda u: u.due_s)
+                await asyncio.sleep(max(unit.due_s - clock.monotonic_s(), 0))
+                arrivals, answered = await self._poll(link, unit)
+                if arrivals:
+                    yield arrivals
+                now_s = clock.monotonic_s()
+                if answered:
+                    answered_s = now_s
+                elif now_s - answered_s >= BUS_SILENT_S:
+                    raise DeviceError(f"{config.name}: no unit answered for {BUS_SILENT_S:g} s")
+        finally:
+            link.close()
+
+    async def _poll(self, link: Link, unit: Unit) -> tuple[Arrivals, bool]:
+        """Ask for all blocks of ``unit``; return what came, and whether it answered at all."""
+        started_s = self._clock.monotonic_s()
+        arrivals: list[Arrival | Sweep] = []
+        waiting = deque(unit.begin_poll(started_s))
+        good: list[Block] = []
+        refused = False
+        while waiting:
+            block = waiting.popleft()
+            request = make_request(
+                unit.config.unit, _FUNCTIONS[block.table], block.start, block.count
+            )
+            heard = await link.ask(request, self._config.timeout_s)
+            said = _understand(block, heard)
+            if said.verdict is _Verdict.DEAD:
+                arrivals += said.arrivals
+                for missed in waiting:
+                    arrivals += _faults(missed, NO_ANSWER, heard.time_unix_us)
+                unit.fail(self._clock.monotonic_s(), self._config.timeout_s, self._random)
+                return arrivals, False
+            if said.verdict is _Verdict.READ:
+                arrivals += said.arrivals
+                good.append(block)
+                continue
+            refused = True
+            if unit.tell_refusal(block):
+                arrivals += said.arrivals
+            if len(block.registers) > 1:
+                waiting.extendleft(reversed(block.split()))
+        unit.end_poll(good, refused=refused, started_s=started_s)
+        return arrivals, True
 
 
-async def _request(client: Client, block: Block, unit: int) -> ModbusPDU:
-    read = {
-        "holding": client.read_holding_registers,
-        "input": client.read_input_registers,
-        "coil": client.read_coils,
-        "discrete": client.read_discrete_inputs,
-    }[block.table]
-    try:
-        response = await read(block.start, count=block.count, device_id=unit)
-    except (ModbusException, OSError, TimeoutError) as error:
-        raise _NoAnswerError(str(error)) from error
-    if isinstance(response, ExceptionResponse) and response.exception_code in _NOT_REACHED:
-        raise _NoAnswerError(f"exception {response.exception_code}")
-    # pymodbus takes transaction 0 for any; on TCP only the request's own number is its answer.
-    tcp = isinstance(client, AsyncModbusTcpClient)
-    if tcp and response.transaction_id != client.ctx.request_transaction_id:
-        raise _NoAnswerError(f"transaction {response.transaction_id}")
-    return response
+def read_modbus(
+    config: ModbusSection, clock: SystemClock, random: Random
+) -> AsyncGenerator[Arrivals, None]:
+    """Yield what the units of one bus answer, as ``ModbusBus.read`` does."""
+    return ModbusBus(config, clock, random).read()
+
+
+def _understand(block: Block, heard: Heard) -> _Said:
+    """Return what a reply to the request for ``block`` means."""
+    match heard.reply:
+        case Answer(data):
+            sweep, faults = decode_block(block, data, heard.time_unix_us)
+            arrivals: list[Arrival | Sweep] = [] if sweep is None else [sweep]
+            return _Said(verdict=_Verdict.READ, arrivals=arrivals + [[event] for event in faults])
+        case Refusal(code) if code in _NOT_REACHED:
+            verdict, why = _Verdict.DEAD, NO_ANSWER
+        case Refusal(code):
+            verdict = _Verdict.ABSENT if code in _NOT_THERE else _Verdict.READ
+            why = f"modbus_exception_{code}"
+        case WrongReply(why):
+            verdict = _Verdict.READ if why == _LIVES else _Verdict.DEAD
+    return _Said(verdict=verdict, arrivals=_faults(block, why, heard.time_unix_us))
+
+
+def _faults(block: Block, why: str, time_unix_us: int) -> list[Arrival]:
+    return [[fault_of(sensor, why, b"", time_unix_us)] for sensor in block.sensors]

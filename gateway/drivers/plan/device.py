@@ -6,7 +6,7 @@ from random import Random
 
 from gateway.clock import SystemClock
 from gateway.drivers.intake import SensorPlan
-from gateway.reading import Arrival
+from gateway.reading import Arrival, Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,4 +27,4 @@ class DriverPlan:
     name: str
     section: object
     sensors: SensorPlan
-    start: Callable[[], AsyncGenerator[Sequence[Arrival], None]]
+    start: Callable[[], AsyncGenerator[Sequence[Arrival | Sweep], None]]

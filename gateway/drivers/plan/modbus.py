@@ -2,7 +2,7 @@
 
 from gateway.config.modbus import ModbusSection, RegisterSection
 from gateway.drivers.intake import Bounds, SensorPlan
-from gateway.drivers.modbus import read_modbus
+from gateway.drivers.modbus import ModbusBus
 from gateway.drivers.plan.device import DriverParts, DriverPlan
 from gateway.drivers.report import Channel, ReportRule
 from gateway.health import Watched
@@ -31,9 +31,10 @@ def plan_modbus(section: ModbusSection, parts: DriverParts) -> DriverPlan:
     bounds: dict[Channel, Bounds] = {
         (r.sensor, r.quantity): Bounds(min=r.min, max=r.max) for r in registers
     }
+    bus = ModbusBus(section, parts.clock, parts.random)  # Remembers its units between starts.
     return DriverPlan(
         name=section.name,
         section=section,
         sensors=SensorPlan(watched=watched, rules=rules, bounds=bounds),
-        start=lambda: read_modbus(section, parts.clock, parts.random),
+        start=bus.read,
     )

@@ -16,12 +16,13 @@ from gateway.decode.yrm100 import crc16_gen2, encode_inventory_many
 from gateway.drivers.rfid import INVENTORIES, read_rfid
 from gateway.drivers.serial_line import read_serial_line
 from gateway.errors import DeviceError
-from gateway.reading import Arrival, EventReading, Reading, Scalar, Sighting
+from gateway.reading import Arrival, EventReading, Reading, Scalar, Sighting, Sweep
 from schemas.quantities import Quality, Quantity
 from tests.integration.gateway.lines import Line
 from tests.integration.gateway.support import until
+from tests.unit.gateway.builders import unfold
 
-Batches = AsyncGenerator[Sequence[Arrival], None]
+Batches = AsyncGenerator[Sequence[Arrival | Sweep], None]
 EPC = bytes.fromhex("3074257bf7194e4000001a85")
 
 
@@ -51,7 +52,8 @@ async def collecting(batches: Batches, line: Line | None = None) -> AsyncGenerat
             async with aclosing(batches):
                 async for batch in batches:
                     for arrival in batch:
-                        collected.readings += arrival
+                        whole = [arrival] if isinstance(arrival, Sweep) else arrival
+                        collected.readings += unfold(whole)
         except DeviceError as error:
             collected.error = error
 

@@ -9,10 +9,10 @@ from gateway.clock import SystemClock
 from gateway.drivers.intake import LIFE_CHANNEL, Bounds, Intake, SensorPlan
 from gateway.drivers.report import ReportRule
 from gateway.health import Watched
-from gateway.reading import ClockSegment, EventReading, Instant, Reading, Scalar
+from gateway.reading import ClockSegment, Entry, EventReading, Instant, Reading, Scalar
 from schemas.envelope import ClockState
 from schemas.quantities import EventType, Quality, Quantity
-from tests.unit.gateway.builders import T0_UNIX_US, make_event, make_scalar
+from tests.unit.gateway.builders import T0_UNIX_US, make_event, make_scalar, unfold
 
 SENSOR = "scale-1"
 
@@ -56,9 +56,9 @@ class Journal:
         default_factory=list[tuple[ClockSegment, Sequence[Reading], bool]]
     )
 
-    def put(self, segment: ClockSegment, readings: Sequence[Reading], urgent: bool) -> None:
+    def put(self, segment: ClockSegment, readings: Sequence[Entry], urgent: bool) -> None:
         """Take a batch."""
-        self.batches.append((segment, readings, urgent))
+        self.batches.append((segment, unfold(readings), urgent))
 
     def readings(self) -> list[Reading]:
         """Return all readings."""
