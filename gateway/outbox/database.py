@@ -11,7 +11,10 @@ PAGE_BYTES: Final = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxStats:
-    """Counts of one outbox; ``emitted`` is all readings ever journalled."""
+    """Counts of one outbox; ``emitted`` is all readings ever journalled.
+
+    ``thinned_readings`` of the sealed ones are not in any message any more; digests say so.
+    """
 
     emitted: int
     sealed_readings: int
@@ -21,6 +24,8 @@ class OutboxStats:
     receipted_number: int
     unreceipted: int
     bytes: int
+    thinned_readings: int
+    digests: int
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -47,14 +52,15 @@ def read_stats(db: sqlite3.Connection) -> OutboxStats:
     db.execute("BEGIN")
     row = db.execute(
         "SELECT head_known, head_number, readings_sealed, sequence_sealed, receipted_number,"
-        " (SELECT COUNT(*) FROM envelopes),"
+        " readings_thinned, (SELECT COUNT(*) FROM digests), (SELECT COUNT(*) FROM envelopes),"
         " COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0) FROM stream"
     ).fetchone()
     pages = int(db.execute("PRAGMA page_count").fetchone()[0])
     db.execute("COMMIT")
     if row is None:
-        row = (0, 0, 0, 0, 0, 0, 0)
-    known, head_number, sealed, sequence_sealed, receipted, unreceipted, sequence = row
+        row = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+    known, head_number, sealed, sequence_sealed, receipted = row[:5]
+    thinned, digests, unreceipted, sequence = row[5:]
     return OutboxStats(
         emitted=sealed + sequence - sequence_sealed,
         sealed_readings=sealed,
@@ -64,4 +70,6 @@ def read_stats(db: sqlite3.Connection) -> OutboxStats:
         receipted_number=receipted,
         unreceipted=unreceipted,
         bytes=pages * PAGE_BYTES,
+        thinned_readings=thinned,
+        digests=digests,
     )

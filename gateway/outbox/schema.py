@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.errors import StateError
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _VERSION_1: Final = (
     # One row: the stream under the current key. readings_sealed counts those of all sealed
@@ -50,7 +50,20 @@ _VERSION_2: Final = (
         body BLOB NOT NULL
     ) STRICT""",
 )
-_MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
+# Thinning: nothing up to sendable, which may have been sent, is ever thinned. A row of digests is
+# about the envelope row of its number: a digest, of envelopes that were thinned level times. An
+# older program may have sent all that it had sealed.
+_VERSION_3: Final = (
+    "ALTER TABLE stream ADD COLUMN sendable INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE stream ADD COLUMN readings_thinned INTEGER NOT NULL DEFAULT 0",
+    "UPDATE stream SET sendable = head_number",
+    """CREATE TABLE digests (
+        number INTEGER PRIMARY KEY,
+        first_number INTEGER NOT NULL,
+        level INTEGER NOT NULL
+    ) STRICT""",
+)
+_MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

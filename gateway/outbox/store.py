@@ -25,6 +25,7 @@ from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
 from gateway.outbox.head import Head, HeadFile
 from gateway.outbox.journal import Journal
 from gateway.outbox.schema import migrate
+from gateway.outbox.thinning import Thinner, raise_sendable
 from gateway.reading import ClockSegment, Entry, Scalar, Sweep
 from gateway.signing import Signer
 from schemas.envelope import ClockState
@@ -32,6 +33,7 @@ from schemas.receipt import Receipt
 
 WAL_BYTES_MAX: Final = 4 * 1024 * 1024  # Checkpointed when it has grown to half of this.
 RESERVE_SHARE: Final = 0.1  # Kept free of scalars: for sightings, events, and for sealing.
+THIN_SHARE: Final = 0.25  # Of the bound: with less left, what was never sent is thinned.
 SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
 SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
 SEAL_PAGES_MIN: Final = 4  # The trees' inner pages that one envelope may split.
@@ -70,7 +72,10 @@ class WriteOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreParts:
-    """What a store needs: its place, its stream and its bounds."""
+    """What a store needs: its place, its stream and its bounds.
+
+    ``window`` is how many messages may be sent without a receipt; those are not thinned.
+    """
 
     path: Path
     head_file: HeadFile
@@ -78,6 +83,7 @@ class StoreParts:
     signer: Signer
     limits: SealLimits
     bytes_max: int
+    window: int = 32
 
 
 class OutboxStore:
@@ -100,6 +106,9 @@ class OutboxStore:
             self._db.execute(f"PRAGMA journal_size_limit = {wal_bytes_max:d}")
             migrate(self._db)
             self._journal = Journal(self._db)
+            self._thinner = Thinner(self._db, parts.signer)
+            with self._transaction():
+                raise_sendable(self._db, parts.window)
             self._segments: dict[ClockSegment, int] = {
                 ClockSegment(boot_id=boot_id, offset_us=offset_us, state=ClockState(state)): key
                 for key, boot_id, offset_us, state in self._db.execute("SELECT * FROM segments")
@@ -155,7 +164,9 @@ class OutboxStore:
         """Start a new file at ``head``; sealing waits for a receipt unless ``known``."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO stream VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                "INSERT INTO stream (id, gateway, key_id, head_known, head_number, head_sha256,"
+                " readings_sealed, sequence_sealed, receipted_number, receipted_sha256)"
+                " VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
                 (
                     self._parts.gateway,
                     head.key_id,
@@ -167,6 +178,7 @@ class OutboxStore:
                     head.sha256,
                 ),
             )
+            raise_sendable(self._db, self._parts.window)
         if known:
             self._parts.head_file.save(head)
 
@@ -211,14 +223,15 @@ class OutboxStore:
             )
 
     def envelopes_after(self, number: int, limit: int) -> list[StoredEnvelope]:
-        """Return up to ``limit`` envelopes that follow ``number``, in order.
+        """Return up to ``limit`` envelopes and digests that follow ``number``, in order.
 
-        Not those that the side file does not yet know: they must not be sent.
+        Not those that the side file does not yet know, nor those that may yet be thinned: neither
+        must be sent.
         """
         head = self._parts.head_file.head(self._parts.signer.key_id)
         rows = self._db.execute(
-            "SELECT number, sha256, message FROM envelopes WHERE number > ? AND number <= ?"
-            " ORDER BY number LIMIT ?",
+            "SELECT number, sha256, message FROM envelopes WHERE number > ?"
+            " AND number <= MIN(?, (SELECT sendable FROM stream)) ORDER BY number LIMIT ?",
             (number, 0 if head is None else head.number, limit),
         )
         return [StoredEnvelope(number=n, sha256=h, message=m) for n, h, m in rows]
@@ -252,11 +265,24 @@ class OutboxStore:
             return ReceiptOutcome.FORKED
         with self._transaction():
             self._db.execute("DELETE FROM envelopes WHERE number <= ?", (receipt.number,))
+            self._db.execute("DELETE FROM digests WHERE number <= ?", (receipt.number,))
             self._db.execute(
                 "UPDATE stream SET receipted_number = ?, receipted_sha256 = ?",
                 (receipt.number, receipt.sha256),
             )
+            raise_sendable(self._db, self._parts.window)
         return ReceiptOutcome.ADVANCED
+
+    def thin(self) -> int:
+        """Make some room if little is left, in one small step; return how many readings it cost.
+
+        Raises:
+            sqlite3.Error: The disk refuses; nothing has happened. The store must be opened anew.
+        """
+        left = self.pages_left
+        if left >= self._pages_max * THIN_SHARE:
+            return 0
+        return self._thinner.step(urgent=left < self._pages_max * RESERVE_SHARE * 1.5)
 
     def stats(self) -> OutboxStats:
         """Return the counts of this outbox."""
@@ -276,6 +302,7 @@ class OutboxStore:
                     receipt.sha256,
                 ),
             )
+            raise_sendable(self._db, self._parts.window)
         return ReceiptOutcome.ADOPTED
 
     def _append(self, batches: Iterable[tuple[ClockSegment, Sequence[Entry]]]) -> Sequence[Entry]:

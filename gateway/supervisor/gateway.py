@@ -28,7 +28,7 @@ from gateway.outbox.head import HEAD_FILE, HeadFile
 from gateway.outbox.identity import OUTBOX_FILE, lock_state, open_identity
 from gateway.outbox.store import StoreParts
 from gateway.outbox.writer import Batch, Outbox
-from gateway.reading import GATEWAY_SENSOR, ClockSegment, Reading
+from gateway.reading import GATEWAY_SENSOR, ClockSegment, Entry
 from gateway.signing import ReceiptVerifier
 from gateway.supervisor.changes import check_same_gateway, compare_plans, fix_sections
 from gateway.supervisor.crew import Crew
@@ -74,6 +74,7 @@ class Gateway:
             signer=self._signer,
             limits=SealLimits(readings_max=config.seal.count, bytes_max=config.seal.bytes),
             bytes_max=config.outbox.bytes_max,
+            window=config.uplink.window,
         )
         self._outbox = Outbox(parts, self._clock, age_s=config.seal.age_s, notify=self._notify)
         self._intake = Intake((), self._clock, self._journal)
@@ -289,7 +290,7 @@ class Gateway:
     async def _render_metrics(self) -> str:
         return metrics_text(await self.status())
 
-    def _journal(self, segment: ClockSegment, readings: Sequence[Reading], urgent: bool) -> None:
+    def _journal(self, segment: ClockSegment, readings: Sequence[Entry], urgent: bool) -> None:
         self._outbox.put(Batch(segment=segment, readings=readings, urgent=urgent))
 
     def _notify(self) -> None:

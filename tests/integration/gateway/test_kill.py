@@ -50,6 +50,7 @@ def open_outbox(folder: Path) -> OutboxStore:
         signer=signer,
         limits=SealLimits(),
         bytes_max=64 * 1024 * 1024,
+        window=1_000_000,  # All that there is may be looked at.
     )
     store, quarantine = open_store(parts, now_unix_us=1)
     assert quarantine is None

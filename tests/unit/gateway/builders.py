@@ -126,6 +126,7 @@ def make_parts(folder: Path, signer: Signer | None = None, **overrides: Any) -> 
         "signer": signer,
         "limits": SealLimits(readings_max=4),
         "bytes_max": 16 * 1024 * 1024,
+        "window": 100_000,  # All may be sent, so nothing is thinned.
     }
     return StoreParts(**(values | overrides))
 

@@ -171,6 +171,8 @@ def test_file_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
     with closing(sqlite3.connect(parts.path)) as db:
         for table in added_since_version_1(db):
             db.execute(f"DROP TABLE {table}")
+        for column in ("sendable", "readings_thinned"):
+            db.execute(f"ALTER TABLE stream DROP COLUMN {column}")
         db.execute("PRAGMA user_version = 1")
     again = OutboxStore(parts)
     again.write([(SEGMENT, [make_sweep([2.0, 3.0])])], flush=True)
