@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` and `make test`. Everything goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo story chaos test bench check lint types imports fix setup env-demo env-dev lock clean
+.PHONY: help demo story chaos test bench fuzz check lint types imports fix setup env-demo env-dev lock clean
 
 PYTHON_ENV := .venv/bin
 JOBS ?= 2
@@ -26,6 +26,10 @@ test: env-dev ## Run all tests and checks
 
 bench: env-dev ## Measure against yardsticks; ONLY=name for one
 	@$(PYTHON_ENV)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+fuzz: env-dev ## Mutate what devices and senders send; MINUTES=10 a family, FAMILY=name, SEED=n
+	@$(PYTHON_ENV)/python -m tests.fuzz --jobs $(JOBS) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(FAMILY),--family $(FAMILY)) $(if $(SEED),--seed $(SEED))
 
 check: lint types imports ## Format, lint, types and layers, without changing files
 
