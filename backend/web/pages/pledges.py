@@ -23,11 +23,7 @@ def list_pledges(request: Request, db: Db, who: CurrentPrincipal, pager: AskedPa
     with db.acting(who.actor) as conn:
         pledges = store.list_pledges(conn, window=pager.window)
         facilities = store.list_open_facilities(conn) if role is Role.LENDER else ()
-        free = (
-            [lot for lot in lots.list_lots(conn) if lot.facility_id is None]
-            if role is Role.BORROWER
-            else []
-        )
+        free = lots.list_free_lots(conn) if role is Role.BORROWER else ()
         lenders = store.list_lenders(conn) if role is Role.BORROWER else ()
     own = str(who.actor.party_id)
     return render(

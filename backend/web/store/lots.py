@@ -55,6 +55,7 @@ ORDER BY a.alerts IS NULL, s.name, l.name, l.id LIMIT %(rows)s OFFSET %(offset)s
 _ONE_LOT: Final = f"{_LOTS}l.id = %(id)s{_LOTS_ORDER}"
 _LOTS_OF_FACILITY: Final = f"{_LOTS}f.id = %(facility)s{_LOTS_ORDER}"
 _LOTS_OF_SITE: Final = f"{_LOTS}l.site_id = %(site)s{_LOTS_ORDER}"
+_FREE_LOTS: Final = f"{_LOTS}pl.lot_id IS NULL{_LOTS_ORDER}"
 _ALL_LOTS: Final = f"{_LOTS}true{_LOTS_ORDER}"
 _LOTS_FOUND: Final = f"""{_LOTS}
 position(lower(%(search)s) IN lower(l.name || ' ' || c.name || ' ' || s.name)) > 0{_LOTS_ORDER}"""
@@ -135,6 +136,11 @@ def list_lots_of_facility(conn: Conn, facility_id: UUID) -> Sequence[LotRow]:
 def list_lots_of_site(conn: Conn, site_id: UUID, window: Window) -> Sequence[LotRow]:
     """Return the lots of a site, those with alerts first."""
     return _lots(conn, _LOTS_OF_SITE, window, site=site_id)
+
+
+def list_free_lots(conn: Conn) -> Sequence[LotRow]:
+    """Return the lots that back nothing, as far as the actor knows, those with alerts first."""
+    return _lots(conn, _FREE_LOTS, EVERYTHING)
 
 
 def load_lot(conn: Conn, lot_id: UUID) -> LotRow | None:

@@ -14,7 +14,7 @@ from backend.parties.types import Role
 from tests.builders import PASSWORD, add_actor
 from tests.integration.backend.access.everything import Everything, build_everything
 from tests.integration.backend.web.sessions import console_client, csrf_token, give_password
-from tests.plant import set_lot_state
+from tests.plant import insert, set_lot_state
 
 HTML: Final = {"Accept": "text/html"}
 LISTS: Final = (
@@ -236,3 +236,24 @@ def _may_see(page: str, role: Role) -> bool:
 
 def _refusal(page: str) -> int:
     return 403 if page in ("/refused", "/register") else 404
+
+
+def test_only_lots_that_back_nothing_are_offered_to_pledge(
+    db: Database, consoles: dict[Role, httpx.Client], own: Everything
+) -> None:
+    """A lot under an active pledge is not to be chosen again; one just registered is."""
+    plant = own.plant
+    with db.working() as conn:
+        free = insert(
+            conn,
+            "lot",
+            name="tin",
+            site_id=plant.site_id,
+            zone_id=plant.zones["hall"],
+            owner_party=plant.actors[Role.BORROWER].party_id,
+            commodity_id=plant.commodities["copper"],
+            instrument_id=plant.instruments["copper"],
+            pledged_mass_g=1_000_000,
+        )
+    page = consoles[Role.BORROWER].get("/pledges").text
+    assert re.findall(r'name="lot_ids" value="([0-9a-f-]{36})"', page) == [str(free)]
