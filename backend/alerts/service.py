@@ -62,11 +62,13 @@ def take(conn: Conn, steps: Sequence[Steps], now: datetime) -> list[Finding]:
     if not findings and not ceased:
         return []
     known = store.load_unresolved(conn, {*ceased, *(f.cause for f in findings)})
-    for finding in findings:
-        _raise(conn, known.get(finding.cause), finding, now)
-    for cause in ceased:
-        alert = known.get(cause)
-        if alert is not None and alert.ceased_at is None:
+    ended = [alert for cause in ceased if (alert := known.get(cause)) and alert.ceased_at is None]
+    if not findings and not ended:
+        return []
+    with conn.pipeline():  # A lock waits for this: not for an answer to each statement.
+        for finding in findings:
+            _raise(conn, known.get(finding.cause), finding, now)
+        for alert in ended:
             store.save_ceased(conn, alert.id, now)
             store.add_event(conn, alert.id, now, MACHINE, (What.CEASED, None))
     return findings

@@ -83,11 +83,9 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> l
     _learn(conn, {row.gateway for row in batch.envelopes}, known)
     book = SeriesBook(batch)
     sensors = sensors_of(batch, book)
-    owners, lots = lots_store.fetch_owners(conn, epcs_of(batch))
-    lots |= lots_store.fetch_watched(conn, sensors)
-    lots_store.lock(conn, lots)
+    lots, owners = lots_store.fetch_concerned(conn, sensors, epcs_of(batch))
     rows = lots_store.load_lots(conn, lots)
-    sights = _sights_of(conn, rows)
+    sights = _sights_of(rows)
     keys = sensors | _bound(rows) | set(_readers(sights))
     states, broken = _load_sensors(conn, keys, known)
     after, listening = fold_sensors(
@@ -97,9 +95,12 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> l
     seen = fold_sightings(batch, owners, sights, states, listening)
     sights.update(seen)
     written = [state for key, state in after.items() if key not in broken]
-    states_store.save_sensors(conn, written)
+    with conn.pipeline():
+        states_store.save_sensors(conn, written)
+        states_store.save_sights(conn, list(seen.values()))
     known.write(written)
-    states_store.save_sights(conn, list(seen.values()))
+    if not rows:
+        return []
     around = _around(conn, (states, broken), rows, sights, now, known)
     return _decide(conn, rows, around, book, now)
 
@@ -127,9 +128,8 @@ def reconsider(conn: Conn, gateways: Collection[GatewayId], now: datetime) -> li
 def _decide_again(conn: Conn, lots: Collection[LotId], now: datetime) -> list[LotChange]:
     if not lots:
         return []
-    lots_store.lock(conn, lots)
     rows = lots_store.load_lots(conn, lots)
-    sights = _sights_of(conn, rows)
+    sights = _sights_of(rows)
     nothing = SensorBook()  # Who holds no lease must read what is stored.
     states, broken = _load_sensors(conn, _bound(rows) | set(_readers(sights)), nothing)
     around = _around(conn, (states, broken), rows, sights, now, nothing)
@@ -153,8 +153,10 @@ def _decide(
             writes.append(write)
         if change is not None:
             changes.append(change)
-    states_store.save_lots(conn, writes, now, "timekeeper" if book is None else "ingest")
-    states_store.save_items(conn, shown)
+    if writes or shown:
+        with conn.pipeline():
+            states_store.save_lots(conn, writes, now, "timekeeper" if book is None else "ingest")
+            states_store.save_items(conn, shown)
     return changes
 
 
@@ -285,9 +287,8 @@ def _load_sensors(conn: Conn, keys: Collection[SensorKey], known: SensorBook) ->
     return states, frozenset(broken)
 
 
-def _sights_of(conn: Conn, rows: Sequence[LotRows]) -> dict[tuple[ItemId, SensorKey], Sight]:
-    items = [ItemId(row["id"]) for each in rows for row in each.items]
-    return {(s.item_id, s.reader): s for s in states_store.load_sights(conn, items)}
+def _sights_of(rows: Sequence[LotRows]) -> dict[tuple[ItemId, SensorKey], Sight]:
+    return {(sight.item_id, sight.reader): sight for each in rows for sight in each.sights}
 
 
 def _bound(rows: Sequence[LotRows]) -> set[SensorKey]:

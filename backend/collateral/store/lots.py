@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
+import psycopg
 from psycopg.rows import dict_row
 
-from backend.collateral.types import SensorKey
+from backend.collateral.types import SensorKey, Sight
 from backend.db import Conn
 from backend.ids import GatewayId, ItemId, LotId, ZoneId
 
@@ -21,16 +22,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotRows:
-    """Everything stored of one lot, as it lies there."""
+    """Everything stored of one lot, as it lies there; ``sights`` are those of its items."""
 
     lot: Row
     items: Sequence[Row]
     bindings: Sequence[Row]
+    sights: Sequence[Sight]
 
 
 _WATCHED: Final = """
     SELECT DISTINCT l.id
-    FROM unnest(%s::text[], %s::text[]) AS n(gateway_id, sensor)
+    FROM unnest(%b::text[], %b::text[]) AS n(gateway_id, sensor)
     JOIN sensor_binding b ON b.gateway_id = n.gateway_id AND b.sensor = n.sensor
     JOIN lot l ON l.id = b.lot_id OR (b.lot_id IS NULL AND l.zone_id = b.zone_id)
 """
@@ -78,6 +80,14 @@ _BINDINGS: Final = """
     ORDER BY 1, 2
 """
 
+_SIGHTS: Final = """
+    SELECT i.lot_id, s.item_id, s.gateway_id, s.sensor, s.seen_us, s.made_us, s.listened_us,
+           s.streak_us, s.streak_reads, s.rssi_cdbm, s.envelope_number
+    FROM item i JOIN item_sighting s ON s.item_id = i.id WHERE i.lot_id = ANY(%s)
+"""
+
+_OWNERS: Final = "SELECT epc, id, lot_id FROM item WHERE epc = ANY(%b)"
+
 _READERS: Final = """
     SELECT b.gateway_id, b.sensor, b.zone_id
     FROM unnest(%s::text[], %s::text[]) AS n(gateway_id, sensor)
@@ -103,10 +113,16 @@ _DUE: Final = """
 """
 
 
-def fetch_watched(conn: Conn, sensors: Collection[SensorKey]) -> set[LotId]:
-    """Return the lots that sensors are bound to."""
-    rows = conn.execute(_WATCHED, _columns(sensors)).fetchall()
-    return {LotId(row[0]) for row in rows}
+def fetch_concerned(
+    conn: Conn, sensors: Collection[SensorKey], epcs: Collection[bytes]
+) -> tuple[set[LotId], dict[bytes, ItemId]]:
+    """Return the lots that sensors are bound to or whose items have these EPCs, and the items."""
+    with conn.pipeline():
+        watched = conn.execute(_WATCHED, _columns(sensors))
+        owners = conn.execute(_OWNERS, (list(epcs),)) if epcs else None
+    rows = [] if owners is None else owners.fetchall()
+    lots = {LotId(row[0]) for row in watched.fetchall()} | {LotId(row[2]) for row in rows}
+    return lots, {bytes(row[0]): ItemId(row[1]) for row in rows}
 
 
 def fetch_watched_by(conn: Conn, gateways: Collection[GatewayId]) -> set[LotId]:
@@ -115,27 +131,9 @@ def fetch_watched_by(conn: Conn, gateways: Collection[GatewayId]) -> set[LotId]:
     return {LotId(row[0]) for row in rows}
 
 
-def fetch_owners(conn: Conn, epcs: Collection[bytes]) -> tuple[dict[bytes, ItemId], set[LotId]]:
-    """Return the items that have these EPCs, and their lots."""
-    if not epcs:
-        return {}, set()
-    rows = conn.execute(
-        "SELECT epc, id, lot_id FROM item WHERE epc = ANY(%s)", (list(epcs),)
-    ).fetchall()
-    return {bytes(row[0]): ItemId(row[1]) for row in rows}, {LotId(row[2]) for row in rows}
-
-
 def fetch_due(conn: Conn, now: datetime) -> set[LotId]:
     """Return the lots that a sweep at ``now`` must decide."""
     return {LotId(row[0]) for row in conn.execute(_DUE, {"now": now}).fetchall()}
-
-
-def lock(conn: Conn, lots: Collection[LotId]) -> None:
-    """Lock the states of lots until the transaction ends, in the order of their ids."""
-    wanted = sorted(lots)
-    if len(conn.execute(_LOCK, (wanted,)).fetchall()) < len(wanted):
-        conn.execute(_CREATE, (wanted,))
-        conn.execute(_LOCK, (wanted,))
 
 
 def lock_one(conn: Conn, lot_id: LotId) -> None:
@@ -144,20 +142,63 @@ def lock_one(conn: Conn, lot_id: LotId) -> None:
 
 
 def load_lots(conn: Conn, lots: Collection[LotId]) -> list[LotRows]:
-    """Return everything stored of lots."""
+    """Return everything stored of lots, which are locked until the transaction ends.
+
+    In the order of their ids, so that no two wait for each other, and in one round trip: what is
+    read is read after the locks are had.
+    """
     wanted = sorted(lots)
-    rows = _all(conn, _LOTS, (wanted,))
+    if not wanted:
+        return []
+    rows = _lock_and_load(conn, wanted)
+    if len(rows) < len(wanted):
+        conn.execute(_CREATE, (wanted,))
+        rows = _lock_and_load(conn, wanted)
+    return rows
+
+
+def _lock_and_load(conn: Conn, wanted: list[LotId]) -> list[LotRows]:
+    with conn.pipeline():
+        conn.execute(_LOCK, (wanted,))
+        found = _dicts(conn, _LOTS, (wanted,))
+        found_items = _dicts(conn, _ITEMS, (wanted,))
+        found_bindings = _dicts(conn, _BINDINGS, {"lots": wanted})
+        found_sights = conn.execute(_SIGHTS, (wanted,))
     items: dict[object, list[Row]] = defaultdict(list)
-    for row in _all(conn, _ITEMS, (wanted,)):
+    for row in found_items.fetchall():
         items[row["lot_id"]].append(row)
     bindings: dict[object, list[Row]] = defaultdict(list)
-    for row in _all(conn, _BINDINGS, {"lots": wanted}):
+    for row in found_bindings.fetchall():
         bindings[row["for_lot"]].append(row)
-    return [LotRows(lot=row, items=items[row["id"]], bindings=bindings[row["id"]]) for row in rows]
+    sights: dict[object, list[Sight]] = defaultdict(list)
+    for row in found_sights.fetchall():
+        sights[row[0]].append(_sight(row))
+    return [
+        LotRows(
+            lot=row, items=items[row["id"]], bindings=bindings[row["id"]], sights=sights[row["id"]]
+        )
+        for row in found.fetchall()
+    ]
+
+
+def _sight(row: Sequence[Any]) -> Sight:
+    return Sight(
+        item_id=ItemId(row[1]),
+        reader=(GatewayId(row[2]), row[3]),
+        seen_us=row[4],
+        made_us=row[5],
+        listened_us=row[6],
+        streak_us=row[7],
+        streak_reads=row[8],
+        rssi_cdbm=row[9],
+        envelope_number=row[10],
+    )
 
 
 def load_readers(conn: Conn, sensors: Collection[SensorKey]) -> dict[SensorKey, frozenset[ZoneId]]:
     """Return the zones that readers watch."""
+    if not sensors:
+        return {}
     zones: dict[SensorKey, set[ZoneId]] = defaultdict(set)
     for gateway, sensor, zone in conn.execute(_READERS, _columns(sensors)).fetchall():
         zones[GatewayId(gateway), sensor].add(ZoneId(zone))
@@ -168,6 +209,9 @@ def _columns(sensors: Collection[SensorKey]) -> tuple[list[str], list[str]]:
     return [str(key[0]) for key in sensors], [key[1] for key in sensors]
 
 
-def _all(conn: Conn, query: LiteralString, parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, parameters).fetchall()
+def _dicts(
+    conn: Conn,
+    query: LiteralString,
+    parameters: Any,  # noqa: ANN401 - what the query names
+) -> psycopg.Cursor[dict[str, Any]]:
+    return conn.cursor(row_factory=dict_row).execute(query, parameters)

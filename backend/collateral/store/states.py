@@ -69,12 +69,6 @@ _SAVE_SENSORS: Final = """
       "values" = excluded."values", memory = excluded.memory
 """
 
-_LOAD_SIGHTS: Final = """
-    SELECT item_id, gateway_id, sensor, seen_us, made_us, listened_us, streak_us, streak_reads,
-           rssi_cdbm, envelope_number
-    FROM item_sighting WHERE item_id = ANY(%s)
-"""
-
 _SAVE_SIGHTS: Final = """
     INSERT INTO item_sighting AS s
       (item_id, gateway_id, sensor, seen_us, made_us, listened_us, streak_us, streak_reads,
@@ -192,25 +186,6 @@ def save_sensors(conn: Conn, states: Collection[SensorState]) -> None:
             [_json(sensor_memory_json(state)) for state in ordered],
         ),
     )
-
-
-def load_sights(conn: Conn, items: Collection[ItemId]) -> list[Sight]:
-    """Return the last sightings of items, by each reader."""
-    rows = conn.execute(_LOAD_SIGHTS, (list(items),)).fetchall()
-    return [
-        Sight(
-            item_id=ItemId(row[0]),
-            reader=(GatewayId(row[1]), row[2]),
-            seen_us=row[3],
-            made_us=row[4],
-            listened_us=row[5],
-            streak_us=row[6],
-            streak_reads=row[7],
-            rssi_cdbm=row[8],
-            envelope_number=row[9],
-        )
-        for row in rows
-    ]
 
 
 def save_sights(conn: Conn, sights: Collection[Sight]) -> None:
