@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from gateway.reading import ClockSegment, Entry, EventReading, Scalar, Sighting, Sweep
+from gateway.reading import Channels, ClockSegment, Entry, EventReading, Scalar, Sighting, Sweep
 from schemas.envelope import (
     ENVELOPE_BYTES_MAX,
     NUMBER_MAX,
@@ -155,8 +155,7 @@ class _Table:
         """Give the channels of ``entry`` their rows."""
         if isinstance(entry, Sweep):
             if entry.index is None and id(entry.channels) not in self._known:
-                places = array("H", map(self._place, entry.channels.keys, entry.channels.rows))
-                self._known[id(entry.channels)] = places
+                self._known[id(entry.channels)] = self._add_all(entry.channels)
             elif entry.index is not None:
                 self._indexed(entry, entry.index)
         else:
@@ -171,6 +170,15 @@ class _Table:
         if sweep.index is None:
             return self._known[id(sweep.channels)]
         return self._indexed(sweep, sweep.index)
+
+    def _add_all(self, channels: Channels) -> "array[int]":
+        first, count = len(self.rows), len(channels.rows)
+        if not self._places.keys().isdisjoint(channels.keys):
+            return array("H", map(self._place, channels.keys, channels.rows))
+        places = range(first, first + count)
+        self._places.update(zip(channels.keys, places, strict=True))
+        self.rows += channels.rows
+        return array("H", places)
 
     def _indexed(self, sweep: Sweep, index: "array[int]") -> "array[int]":
         keys, rows = sweep.channels.keys, sweep.channels.rows

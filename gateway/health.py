@@ -115,6 +115,12 @@ class HealthMonitor:
             views.append(SensorHealth(sensor=name, state=state, why=why, age_s=age_s))
         return views
 
+    def hasten(self) -> None:
+        """Have every sensor's heartbeat due now."""
+        for sensor in self._sensors.values():
+            sensor.reported_s = sensor.due_s = _NOW
+        self._due_s = _NOW
+
     @property
     def states(self) -> Mapping[str, HealthState | None]:
         """The state last reported of each sensor."""
@@ -179,13 +185,13 @@ class HealthMonitor:
 
 def _due_s(sensor: _Sensor) -> float:
     """Return before when time alone changes nothing of a sensor that was just looked at."""
-    if sensor.state is not HealthState.UP or sensor.trouble:
-        return _NOW
-    late_s = (
-        min([sensor.heard_s.get(c, sensor.began_s) for c in sensor.watched.channels])
-        + sensor.watched.late_s
-    )
-    return min(late_s, sensor.reported_s + HEARTBEAT_S) - _SOONER_S
+    heartbeat_s = sensor.reported_s + HEARTBEAT_S - _SOONER_S
+    if sensor.state is HealthState.SILENT:
+        return heartbeat_s
+    factor = SILENT_FACTOR if sensor.state is HealthState.LATE else 1.0
+    watched = sensor.watched
+    oldest_s = min([sensor.heard_s.get(c, sensor.began_s) for c in watched.channels])
+    return min(oldest_s + factor * watched.late_s - _SOONER_S, heartbeat_s)
 
 
 def decide_health(sensor: _Sensor, now_s: float) -> tuple[HealthState, str]:

@@ -19,7 +19,7 @@ class GatewaySection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class SealSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When an envelope is full; the format's own limits hold besides."""
 
-    count: Annotated[int, Meta(ge=1, le=8_192)] = 256
+    count: Annotated[int, Meta(ge=1, le=8_192)] = 1_024
     bytes: Annotated[int, Meta(ge=8_192, le=262_144)] = 65_536
     age_s: Annotated[float, Meta(ge=0.01, le=60)] = 0.2
 

@@ -8,6 +8,7 @@ import struct
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite
 from typing import Final
 
@@ -223,4 +224,9 @@ def _stands_as_is(register: RegisterSection) -> bool:
 
 
 def _span(register: RegisterSection) -> int:
-    return 1 if register.table in BIT_TABLES else register_count(RegisterType(register.type))
+    return 1 if register.table in BIT_TABLES else _registers_of(register.type)
+
+
+@cache
+def _registers_of(kind: str) -> int:
+    return register_count(RegisterType(kind))
