@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from gateway.control.metrics import CONTENT_TYPE
@@ -56,6 +57,8 @@ class MetricsServer:
         finally:
             self._connections -= 1
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _answer(self, head: bytes) -> bytes:
         method, _, rest = head.split(b"\r\n", 1)[0].partition(b" ")

@@ -107,9 +107,7 @@ def _uplink(uplink: UplinkStatus) -> Iterable[str]:
         ),
     )
     if uplink.receipt_number is not None and uplink.receipt_age_s is not None:
-        yield _one(
-            "receipt_number", "gauge", "Number of the last receipt.", uplink.receipt_number
-        )
+        yield _one("receipt_number", "gauge", "Number of the last receipt.", uplink.receipt_number)
         yield _one(
             "receipt_age_seconds", "gauge", "Time since the last receipt.", uplink.receipt_age_s
         )

@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ class ControlServer:
         self._state_dir = state_dir
         self._answers = answers
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen; the state folder must already be this process' own.
@@ -54,25 +55,35 @@ class ControlServer:
         if self._server is None:
             return
         self._server.close()
-        for writer in self._open:
-            writer.close()
+        self._server = None
         (self._state_dir / SOCKET_FILE).unlink(missing_ok=True)
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= CONNECTIONS_MAX:
-            writer.close()
-            return
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            while line := await _read_line(reader):
-                writer.write(await self._reply(line))
-                async with asyncio.timeout(IDLE_S_MAX):
-                    await writer.drain()
-        except (OSError, TimeoutError, ValueError):
-            return  # Gone, idle, or a line beyond the limit.
+            if len(self._serving) < CONNECTIONS_MAX:
+                self._serving.add(task)
+                await self._answer_lines(reader, writer)
+        except (OSError, TimeoutError, ValueError, asyncio.CancelledError):
+            return  # Gone, idle, a line beyond the limit, or the daemon ends.
         finally:
-            self._open.discard(writer)
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self._serving.discard(task)
+
+    async def _answer_lines(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while line := await _read_line(reader):
+            writer.write(await self._reply(line))
+            async with asyncio.timeout(IDLE_S_MAX):
+                await writer.drain()
 
     async def _reply(self, line: bytes) -> bytes:
         try:

@@ -7,6 +7,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from gateway.control.status import (
+    ChannelStatus,
+    ClockStatus,
+    DriverStatus,
+    OutboxStatus,
+    ProcessStatus,
+    SensorStatus,
+    Status,
+    UplinkStatus,
+)
 from gateway.envelope import SealLimits
 from gateway.outbox.head import HEAD_FILE, Head, HeadFile
 from gateway.outbox.store import StoreParts
@@ -193,3 +203,66 @@ def sweeps(draw: st.DrawFn) -> Sweep:
 
 
 ENTRIES: st.SearchStrategy[Entry] = READINGS | sweeps()
+
+
+def make_sensor_status(**overrides: Any) -> SensorStatus:  # noqa: ANN401 - any of the fields
+    """Return a scale that is up."""
+    values: dict[str, Any] = {
+        "name": "scale-1",
+        "driver": "scale-1",
+        "health": "up",
+        "why": "",
+        "age_s": 0.5,
+        "channels": [
+            ChannelStatus(channel="mass", age_s=0.5, value=12_340.0, unit="g", quality="good")
+        ],
+        "counts": {"good": 7},
+    }
+    return SensorStatus(**(values | overrides))
+
+
+def make_status(**overrides: Any) -> Status:  # noqa: ANN401 - any of the fields
+    """Return how a gateway with one scale stands, connected and receipted."""
+    values: dict[str, Any] = {
+        "gateway": GATEWAY,
+        "software": "0.1.0",
+        "software_sha256": "ab" * 32,
+        "config_file": "/etc/pledgewatch/gateway.toml",
+        "config_sha256": "cd" * 32,
+        "sensors": [make_sensor_status()],
+        "drivers": [
+            DriverStatus(
+                name="scale-1",
+                kind="serial",
+                state="running",
+                for_s=60.0,
+                restarts=2,
+                error="",
+                retry_in_s=None,
+            )
+        ],
+        "outbox": OutboxStatus(
+            emitted=100,
+            sealed=99,
+            unreceipted=3,
+            bytes=4_096,
+            bytes_max=1 << 30,
+            head_number=12,
+            receipted_number=9,
+            head_known=True,
+        ),
+        "uplink": UplinkStatus(
+            address="broker.example:8883",
+            state="open",
+            for_s=60.0,
+            error="",
+            stopped="",
+            retry_in_s=None,
+            receipt_number=9,
+            receipt_age_s=0.2,
+            forged=1,
+        ),
+        "clock": ClockStatus(state="NTP", unix_us=T0_UNIX_US, boot_id="b" * 8, steps=0),
+        "process": ProcessStatus(pid=7, uptime_s=100.0, rss_bytes=50_000_000, cpu_s=1.0),
+    }
+    return Status(**(values | overrides))
