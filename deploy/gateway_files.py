@@ -37,6 +37,7 @@ class SitePorts:
     device_dir: Path
     modbus_tcp: int
     gpsd: dict[str, int]
+    llrp: dict[str, int]
     links: dict[str, int]
     broker: int
 
@@ -61,6 +62,7 @@ def write_gateway_file(
         ("[uplink]", {"url": f"mqtt://127.0.0.1:{ports.links[name]}"}),
         *_serial(name, scenario, ports.device_dir),
         *_gpsd(name, scenario, ports.gpsd),
+        *_llrp(name, scenario, ports.llrp),
         *_modbus_rtu(name, scenario, ports.device_dir),
         *_modbus_tcp(name, scenario, ports.modbus_tcp),
         *_cameras(name, scenario, ports.broker, local),
@@ -79,7 +81,7 @@ def _serial(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Tab
             "heartbeat_s": HEARTBEAT_S,
         }
         for reader in scenario.readers
-        if reader.gateway == name
+        if reader.gateway == name and reader.form is not ReaderForm.LLRP
     ]
     rows += [
         {"sensor": scale.name, "family": _SCALE_FAMILIES[scale.form], "deadband": 500.0}
@@ -100,6 +102,22 @@ def _gpsd(name: str, scenario: Scenario, ports: dict[str, int]) -> list[tuple[st
         for tracker in scenario.trackers
         if tracker.gateway == name and tracker.form is GnssForm.GPSD
     ]
+
+
+def _llrp(name: str, scenario: Scenario, ports: dict[str, int]) -> list[tuple[str, Table]]:
+    tables: list[tuple[str, Table]] = []
+    for device, port in ports.items():
+        own = [r for r in scenario.readers if (r.gateway, r.device) == (name, device)]
+        if not own:
+            continue
+        numbers = [reader.antenna for reader in own]
+        row = {"sensor": device, "url": f"tcp://127.0.0.1:{port}", "antennas": numbers}
+        tables.append(("[[llrp]]", row | {"heartbeat_s": HEARTBEAT_S}))
+        tables += [
+            ("[[llrp.antenna]]", {"number": reader.antenna, "sensor": reader.name})
+            for reader in own
+        ]
+    return tables
 
 
 def _modbus_rtu(name: str, scenario: Scenario, devices: Path) -> list[tuple[str, Table]]:

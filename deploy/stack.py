@@ -198,6 +198,7 @@ class Stack:
             device_dir=self.dir / "site" / "dev",
             modbus_tcp=ports["modbus_tcp"],
             gpsd=ports["gpsd"],
+            llrp=ports["llrp"],
             links=ports["links"],
             broker=self.broker.port,
         )

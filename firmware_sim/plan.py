@@ -25,6 +25,7 @@ class ReaderForm(StrEnum):
     YR903 = "yr903"
     CHAFON_18 = "chafon-18"
     CHAFON_288 = "chafon-288"
+    LLRP = "llrp"
 
 
 class GnssForm(StrEnum):
@@ -58,7 +59,10 @@ class LotPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderPlan:
-    """A reader and its one antenna; ``near`` are the zones it may also hear."""
+    """A reader and its one antenna; ``near`` are the zones it may also hear.
+
+    ``device`` is the network reader that the antenna belongs to, where several share one.
+    """
 
     name: str
     gateway: str
@@ -68,6 +72,7 @@ class ReaderPlan:
     round_s: float
     autostart: bool
     form: ReaderForm = ReaderForm.YRM100
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

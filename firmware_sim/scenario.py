@@ -116,6 +116,10 @@ def _check_together(scenario: Scenario) -> None:
     groups = (scenario.readers, scenario.scales, scenario.weighers, scenario.climates)
     more = (scenario.shocks, scenario.doors, scenario.trackers, scenario.cameras)
     _unique("sensor", [p.name for g in groups for p in g] + [p.name for g in more for p in g])
+    network = [r for r in scenario.readers if r.form is ReaderForm.LLRP]
+    _unique("antenna of an LLRP reader", [f"{r.device} {r.antenna}" for r in network])
+    owners = {(r.device, r.gateway) for r in network}  # it takes one client
+    _unique("device of an LLRP reader", [device for device, _ in sorted(owners)])
     tcp = (scenario.climates, scenario.shocks, scenario.doors)
     _unique("unit on Modbus TCP", [str(p.unit) for group in tcp for p in group])
     _unique("zone of a climate", [c.zone for c in scenario.climates])
@@ -194,7 +198,11 @@ def _reader(t: Table, zones: Collection[str]) -> ReaderPlan:
         round_s=t.number("round_s", low=0.02, high=60.0, default=1.0),
         autostart=bool(t.integer("autostart", low=0, high=1, default=0)),
         form=ReaderForm(t.text("form", among=list(ReaderForm), default=ReaderForm.YRM100)),
+        device=_name(t, "device") if t.has("device") else t.text("name"),
     )
+    if t.has("device") and plan.form is not ReaderForm.LLRP:
+        bound = f"must be absent: a {plan.form} has one antenna"
+        raise ScenarioError(key=t.path("device"), value=plan.device, bound=bound)
     if plan.autostart and plan.form is not ReaderForm.YRM100:
         bound = f"must be 0: a {plan.form} answers one inventory for each command"
         raise ScenarioError(key=t.path("autostart"), value=1, bound=bound)

@@ -20,6 +20,7 @@ from firmware_sim.control import Control, control_server, serve_control
 from firmware_sim.devices.camera import BrokerLogin, Cameras
 from firmware_sim.devices.gpsd import GpsdServer
 from firmware_sim.devices.link import Link, Upstream
+from firmware_sim.devices.llrp_antennas import site_readers
 from firmware_sim.devices.modbus_sensors import climate_unit, door_unit, shock_unit, weigher_unit
 from firmware_sim.devices.modbus_serve import ModbusTcpServer, Unit, serve_rtu
 from firmware_sim.devices.pty import PtyPort
@@ -27,7 +28,7 @@ from firmware_sim.devices.serial import run_reader, run_scale, run_tracker, seri
 from firmware_sim.errors import WireError
 from firmware_sim.incidents import IncidentBook
 from firmware_sim.noise import Climate, LoadCell, TagReads, Vibration, Wander, seeded
-from firmware_sim.plan import GnssForm, Scenario
+from firmware_sim.plan import GnssForm, ReaderForm, Scenario
 from firmware_sim.plant import Plant
 from firmware_sim.prices import FeedTarget, PriceFeed
 from firmware_sim.state import Port
@@ -94,6 +95,7 @@ class Site:
         self._add_serial()
         ports: dict[str, object] = {"modbus_tcp": await self._open_modbus(stack)}
         ports["gpsd"] = await self._open_gpsd(stack)
+        ports["llrp"] = await self._open_llrp(stack)
         ports["links"] = await self._open_broker(stack)
         ports["control"] = self._open_control(stack)
         if self._options.feed is not None:
@@ -124,6 +126,8 @@ class Site:
             cell = LoadCell(noise, seeded(seed, scale.name), scale.settle_s)
             self._jobs.append(run_scale(scale, self._port(scale.name), plant, cell))
         for reader in self._scenario.readers:
+            if reader.form is ReaderForm.LLRP:
+                continue
             reads = TagReads(noise, seeded(seed, reader.name))
             self._jobs.append(run_reader(reader, self._port(reader.name), plant, reads))
         for tracker in self._scenario.trackers:
@@ -164,6 +168,14 @@ class Site:
             self._jobs.append(
                 run_tracker(tracker, self._scenario, server.report, self.plant, wander)
             )
+        return ports
+
+    async def _open_llrp(self, stack: AsyncExitStack) -> dict[str, int]:
+        ports: dict[str, int] = {}
+        readers = site_readers(self._scenario, self.plant, self._options.seed)
+        for device, reader in readers.items():
+            stack.push_async_callback(reader.listener.close)
+            ports[device] = await reader.listener.open()
         return ports
 
     async def _open_broker(self, stack: AsyncExitStack) -> dict[str, int]:

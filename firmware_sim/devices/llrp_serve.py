@@ -15,7 +15,7 @@ from typing import Final
 from firmware_sim.clock import Clock, ticks
 from firmware_sim.devices import llrp_messages as m
 from firmware_sim.devices.listener import Listener
-from firmware_sim.devices.rfid_yrm100 import TagSeen
+from firmware_sim.devices.rfid import TagSeen
 
 CONNECTIONS_MAX: Final = 4  # one client, and others for as long as it takes to refuse them
 PASS_S: Final = 0.1  # one pass over an antenna's field; a round of a second has ten
@@ -61,7 +61,7 @@ class LlrpReader:
         *,
         sent: Callable[[int, int], None] = lambda _antenna, _unix_us: None,
     ) -> None:
-        """Prepare; ``sent`` is told of each antenna in a report, and the time before it left."""
+        """Prepare; ``sent`` is told of each antenna whose round is over, and the time before."""
         self._antennas = antennas
         self._clock = clock
         self._sent = sent
@@ -234,16 +234,16 @@ class LlrpReader:
             self._look(rospec, seen)
             if rospec.tags_a_report and len(seen) >= rospec.tags_a_report:
                 await self._report(session, rospec, seen)
+        unix_us = self._clock.unix_us()
         if seen:
             await self._report(session, rospec, seen)
+        for antenna in self._used(rospec):
+            self._sent(antenna, unix_us)
         await self._tell(_AISPEC, m.aispec_event(rospec.number))
         await self._tell(_ROSPEC, m.rospec_event(1, rospec.number))
 
     def _look(self, rospec: m.Rospec, seen: dict[tuple[bytes, int], m.TagSummary]) -> None:
-        wanted = self._antennas if 0 in rospec.antennas else rospec.antennas
-        for antenna in wanted:
-            if antenna in self.unplugged:
-                continue
+        for antenna in self._used(rospec):
             for tag in self._antennas[antenna]():
                 now_us = self._unix_us()
                 known = seen.get((tag.epc, antenna))
@@ -256,6 +256,10 @@ class LlrpReader:
                     count=known.count + 1 if known else 1,
                 )
 
+    def _used(self, rospec: m.Rospec) -> list[int]:
+        wanted = self._antennas if 0 in rospec.antennas else rospec.antennas
+        return [antenna for antenna in wanted if antenna not in self.unplugged]
+
     async def _report(
         self, session: _Session, rospec: m.Rospec, seen: dict[tuple[bytes, int], m.TagSummary]
     ) -> None:
@@ -263,11 +267,8 @@ class LlrpReader:
         tags = list(seen.values())
         seen.clear()
         for start in range(0, len(tags), size):
-            unix_us = self._clock.unix_us()
             part = tags[start : start + size]
             await self._send(session, m.report(next(self._numbers), rospec.number, part))
-            for antenna in {tag.antenna for tag in part}:
-                self._sent(antenna, unix_us)
 
     async def _tell(self, kind: int, event: bytes) -> None:
         session = self._session

@@ -58,6 +58,9 @@ def make_reader(plan: ReaderPlan) -> Reader:
             return Chafon(Model.UHFREADER18)
         case ReaderForm.CHAFON_288:
             return Chafon(Model.UHFREADER288)
+        case ReaderForm.LLRP:
+            msg = f"{plan.name} is on the network, not on a serial line"
+            raise AssertionError(msg)
 
 
 async def run_scale(plan: ScalePlan, port: PtyPort, plant: Plant, cell: LoadCell) -> None:

@@ -1,87 +1,35 @@
 """The LLRP driver against a simulated reader that knows nothing of the gateway's codec."""
 
 import asyncio
-import datetime
-import ssl
-from collections.abc import AsyncGenerator, Sequence
+import json
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address
+from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import cbor2
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.ports import free_port
 from firmware_sim.clock import SystemClock as SimulatorClock
-from firmware_sim.devices.llrp_serve import Field, LlrpReader
-from firmware_sim.devices.rfid_yrm100 import TagSeen
+from firmware_sim.incidents import Kind
+from firmware_sim.scenario import parse_scenario
+from firmware_sim.site import Options, Site
 from gateway.clock import SystemClock
-from gateway.config.llrp import AntennaSection, LlrpSection
+from gateway.config.llrp import AntennaSection
 from gateway.decode.llrp_wire import encode_message
-from gateway.drivers.llrp import read_llrp
-from gateway.reading import EventReading, Reading, Scalar, Sighting
-from schemas.quantities import EventType
+from gateway.reading import EventReading
+from tests.integration.gateway.network_reader import (
+    EPC_96,
+    EPC_144,
+    counts,
+    field,
+    make_section,
+    reading,
+    said,
+    serving,
+    sightings,
+)
 from tests.integration.gateway.support import until
-from tests.integration.gateway.test_serial_drivers import Collected, collecting
-
-EPC_96 = bytes.fromhex("3074257bf7194e4000001a85")
-EPC_144 = bytes(range(18))
-
-
-def field(*epcs: bytes) -> Field:
-    """Return what an antenna sees in every pass."""
-    return lambda: [TagSeen(epc=epc, rssi_dbm=-56.0) for epc in epcs]
-
-
-@asynccontextmanager
-async def serving(*fields: Field) -> AsyncGenerator[tuple[LlrpReader, int]]:
-    """Serve a reader with an antenna for each field, numbered from 1."""
-    reader = LlrpReader(dict(enumerate(fields, 1)), SimulatorClock())
-    port = await reader.listener.open()
-    try:
-        yield reader, port
-    finally:
-        await reader.listener.close()
-
-
-def make_section(port: int, **overrides: Any) -> LlrpSection:  # noqa: ANN401 - any of the fields
-    """Return the configuration of a reader with short rounds."""
-    values: dict[str, Any] = {
-        "sensor": "portal",
-        "url": f"tcp://127.0.0.1:{port}",
-        "report_ms": 200,
-        "keepalive_s": 0.2,
-    }
-    return LlrpSection(**(values | overrides))
-
-
-@asynccontextmanager
-async def reading(section: LlrpSection) -> AsyncGenerator[Collected]:
-    """Run the driver meanwhile."""
-    async with collecting(read_llrp(section, SystemClock())) as collected:
-        yield collected
-
-
-def sightings(readings: Sequence[Reading]) -> list[Sighting]:
-    """Return the tags that were seen."""
-    return [r for r in readings if isinstance(r, Sighting)]
-
-
-def counts(readings: Sequence[Reading], sensor: str = "portal") -> list[float]:
-    """Return one sensor's counts, round by round."""
-    return [r.value for r in readings if isinstance(r, Scalar) and r.sensor == sensor]
-
-
-def said(readings: Sequence[Reading]) -> list[tuple[str, int | None]]:
-    """Return what the reader said of itself, and of which antenna."""
-    events = [r for r in readings if isinstance(r, EventReading)]
-    assert all(r.type is EventType.READER_EVENT for r in events)
-    bodies = [cbor2.loads(r.body) for r in events]
-    return [(body["what"], body["antenna"]) for body in bodies]
 
 
 async def test_tags_of_all_antennas_come_round_by_round() -> None:
@@ -315,70 +263,45 @@ async def test_a_reader_that_does_not_greet_is_an_error() -> None:
     assert "expected a connection attempt, got ReaderMessage" in str(got.error)
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Return a self-signed certificate for the loopback, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "reader")])
-    now = datetime.datetime.fromtimestamp(SystemClock().unix_us() / 1e6, datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = folder / "reader.crt", folder / "reader.key"
-    cert_file.write_bytes(certificate.public_bytes(Encoding.PEM))
-    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return cert_file, key_file
+ONE_READER = """
+[[reader]]
+name = "net-a"
+gateway = "gw-north"
+zone = "hall-a"
+form = "llrp"
+device = "portal"
+antenna = 1
+[[reader]]
+name = "net-b"
+gateway = "gw-north"
+zone = "hall-b"
+form = "llrp"
+device = "portal"
+antenna = 2
+"""
 
 
-@asynccontextmanager
-async def wrapped(port: int, cert_file: Path, key_file: Path) -> AsyncGenerator[int]:
-    """Serve the reader on ``port`` over TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert_file, key_file)
+async def test_a_site_has_network_readers(tmp_path: Path) -> None:
+    """A pallet that is taken from its hall is missing from the antenna's next count."""
+    harbour = resources.files("firmware_sim.scenarios").joinpath("harbour.toml").read_text()
+    scenario = parse_scenario((harbour + ONE_READER).encode())
+    site = Site(Options(scenario=scenario, directory=tmp_path, seed=1), SimulatorClock())
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(site.run(stop))
+        await until((tmp_path / "ports.json").exists)
+        port = json.loads((tmp_path / "ports.json").read_text())["llrp"]["portal"]
+        antennas = [
+            AntennaSection(number=1, sensor="net-a"),
+            AntennaSection(number=2, sensor="net-b"),
+        ]
+        async with reading(make_section(port, antenna=antennas)) as got:
+            await until(lambda: 10.0 in counts(got.readings, "net-a"))
+            await until(lambda: 8.0 in counts(got.readings, "net-b"))
+            incident = site.plant.start(Kind.TAKE_PALLET, "copper")
+            await until(lambda: 9.0 in counts(got.readings, "net-a")[-2:])
+            label = site.plant.book.get(incident.id)
+        stop.set()
 
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(4_096):
-            sink.write(chunk)
-        sink.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pump(reader, far_writer))
-            tasks.create_task(pump(far_reader, writer))
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
-async def test_llrp_over_tls(tmp_path: Path) -> None:
-    """A reader whose certificate is known is read over TLS."""
-    cert_file, key_file = make_certificate(tmp_path)
-    async with serving(field(EPC_96)) as (reader, port), wrapped(port, cert_file, key_file) as tls:
-        section = make_section(tls, url=f"tls://127.0.0.1:{tls}", ca_file=str(cert_file))
-        async with reading(section) as got:
-            await until(lambda: counts(got.readings)[:1] == [1.0])
-        await until(lambda: not reader.connected)
-
-    assert got.error is None
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
-    """An unknown certificate ends the connection before anything is said."""
-    cert_file, key_file = make_certificate(tmp_path)
-    async with serving(field(EPC_96)) as (reader, port), wrapped(port, cert_file, key_file) as tls:
-        async with reading(make_section(tls, url=f"tls://127.0.0.1:{tls}")) as got:
-            await until(lambda: got.error is not None)
-
-        assert "certificate verify failed" in str(got.error)
-        assert not reader.connected
+    assert label.first_bytes_unix_us is not None
+    assert label.first_bytes_unix_us >= label.started_unix_us

@@ -98,3 +98,48 @@ def test_oversized_scenario_is_refused() -> None:
     """A file beyond the limit is not even parsed."""
     with pytest.raises(ScenarioError, match="at most"):
         parse_scenario(b"#" * (2 << 20))
+
+
+LLRP = """
+[[reader]]
+name = "net-a"
+gateway = "gw-north"
+zone = "hall-a"
+form = "llrp"
+device = "portal"
+antenna = 1
+[[reader]]
+name = "net-b"
+gateway = "gw-north"
+zone = "hall-b"
+form = "llrp"
+device = "portal"
+antenna = 2
+"""
+
+
+def test_antennas_share_a_network_reader() -> None:
+    """Readers of the form llrp name the device that they are antennas of."""
+    readers = parse_scenario((TEXT + LLRP).encode()).readers
+
+    assert [(r.name, r.device, r.antenna) for r in readers[-2:]] == [
+        ("net-a", "portal", 1),
+        ("net-b", "portal", 2),
+    ]
+    assert readers[0].device == readers[0].name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("antenna = 2", "antenna = 1", "antenna of an LLRP reader = 'portal 1': occurs twice"),
+        ('form = "llrp"', 'form = "yrm100"', "device = 'portal': must be absent: a yrm100 has"),
+        ('"gw-north"', '"gw-south"', "device of an LLRP reader = 'portal': occurs twice"),
+    ],
+)
+def test_network_readers_that_cannot_be(old: str, new: str, complaint: str) -> None:
+    """Two antennas of one number, two gateways for one reader, a serial reader with antennas."""
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario((TEXT + LLRP.replace(old, new, 1)).encode())
+
+    assert complaint in str(caught.value)
