@@ -5,6 +5,7 @@ from random import Random
 from typing import Final
 
 CASE_BYTES_MAX: Final = 8_192  # Each case is also fed byte by byte: more would be few cases.
+SHORT_BYTES_MAX: Final = 400  # Several frames of most devices: small cases are many cases.
 LONG_BYTES_MAX: Final = 1 << 20  # For what must stay bounded however much comes.
 MUTATIONS_MAX: Final = 6
 # Values at which lengths, counts and signs turn over.
@@ -39,12 +40,12 @@ def make_cuts(length: int, random: Random) -> list[int]:
 
 
 def _window(seed: bytes, random: Random) -> bytes:
-    """Return a part of a long seed, a short one as it is."""
-    size = CASE_BYTES_MAX // 4
-    if len(seed) <= size:
+    """Return a part of a long seed, seldom a long one; a short seed as it is."""
+    if len(seed) <= SHORT_BYTES_MAX:
         return seed
-    begin = random.randrange(len(seed) - size)
-    return seed[begin : begin + random.randint(1, size)]
+    size = 1 + int(random.expovariate(1 / SHORT_BYTES_MAX))
+    begin = random.randrange(len(seed))
+    return seed[begin : begin + size]
 
 
 def _flip_bit(data: bytearray, random: Random) -> None:

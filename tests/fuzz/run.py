@@ -15,7 +15,7 @@ from tests.fuzz.seeds import load_seeds
 from tests.fuzz.targets import BrokenError, Target
 
 FINDINGS_MAX: Final = 10  # Of one target in one run; after that somebody must look.
-LONG_CASE_EACH: Final = 500  # One case in so many is long: it takes as much time as the others.
+LONG_CASE_EACH: Final = 2_000  # One case in so many is long: it takes as much time as the others.
 SHRINKS_MAX: Final = 400
 PROGRESS_S: Final = 10.0
 
