@@ -66,7 +66,7 @@ class EventType(StrEnum):
     CAMERA_OBJECT = "camera_object"  # one tracked object's latest state
     CAMERA_STATUS = "camera_status"  # {"status": "online|offline|stopped", "role": text}
     CAMERA_TAMPER = "camera_tamper"  # {"what": "covered|moved|dark|blurry", "active": bool}
-    GATEWAY_START = "gateway_start"  # {"software": text, "config_sha256": bytes}
+    GATEWAY_START = "gateway_start"  # {"software": text, "config_sha256": bytes, ...}
     CLOCK_STEP = "clock_step"  # {"step_us": int}
     READINGS_DROPPED = "readings_dropped"  # {"count": int, "why": name}
     OUTBOX_QUARANTINED = "outbox_quarantined"  # {"file": text, "why": text}

@@ -19,7 +19,7 @@ from backend.commands.types import (
     Said,
 )
 from backend.ids import GatewayId
-from schemas.command import CommandType, Configure, Order, body_of, decode_order
+from schemas.command import CommandType, Order, body_of, decode_order
 from schemas.cose import decode_cbor
 from schemas.quantities import EventType
 
@@ -127,7 +127,6 @@ def answer_of(said: Said) -> Answer | None:
         outcome=outcome,
         why=why,
         nonce=nonce,
-        config_sha256=_bytes(said.body.get("config_sha256"), 32),
     )
 
 
@@ -146,13 +145,10 @@ def attestation_of(said: Said) -> Attestation | None:
     )
 
 
-def is_configured(order: Order, answer: Answer) -> bool:
-    """Return whether an answer says that another configuration is in force, by our command."""
-    return (
-        isinstance(order, Configure)
-        and answer.outcome is CommandOutcome.DONE
-        and answer.config_sha256 is not None
-    )
+def command_named(said: Said) -> int | None:
+    """Return the number of the command by which a gateway says that it runs what it attests."""
+    number = said.body.get("command")
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def changes_between(before: Attestation | None, now: Attestation) -> list[str]:

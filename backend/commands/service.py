@@ -21,8 +21,8 @@ from backend.commands.rules import (
     challenge_finding,
     change_finding,
     changes_between,
+    command_named,
     is_chosen,
-    is_configured,
     is_of_interest,
 )
 from backend.commands.types import (
@@ -129,7 +129,7 @@ def follow(conn: Conn, batch: ReadingBatch, now: datetime) -> list[GatewayId]:
         if answer is not None and _take_answer(conn, answer, now):
             answered.add(answer.gateway_id)
         if attested is not None:
-            _take_attestation(conn, attested, now)
+            _take_attestation(conn, attested, command_named(each), now)
     freed = store.save_answered(conn, answered) if answered else []
     alerts.take(conn, [Steps(ceased=tuple(challenge_cause(each) for each in freed))], now)
     return freed
@@ -200,34 +200,21 @@ def _take_answer(conn: Conn, answer: Answer, now: datetime) -> bool:
         number=answer.number,
         outcome=answer.outcome.value,
     )
-    if is_configured(order, answer):
-        _note_configured(conn, answer, now)
     return met
 
 
-def _note_configured(conn: Conn, answer: Answer, now: datetime) -> None:
-    before = store.load_attestation(conn, answer.gateway_id)
-    base = before or Attestation(
-        gateway_id=answer.gateway_id,
-        cause="command",
-        software="unknown",
-        software_sha256=None,
-        config_sha256=None,
-        boot_id=None,
-        envelope_number=answer.envelope_number,
-    )
-    attested = replace(
-        base,
-        cause="command",
-        config_sha256=answer.config_sha256,
-        envelope_number=answer.envelope_number,
-    )
-    store.add_attestation(conn, attested, now)
+def _take_attestation(
+    conn: Conn, attested: Attestation, command: int | None, now: datetime
+) -> None:
+    """Keep what a gateway says that it runs; a change that nobody commanded is told.
 
-
-def _take_attestation(conn: Conn, attested: Attestation, now: datetime) -> None:
-    """Keep what a gateway says that it runs; a change that nobody commanded is told."""
-    changes = changes_between(store.load_attestation(conn, attested.gateway_id), attested)
+    A command excuses another configuration until it is answered, and never other software.
+    """
+    before = store.load_attestation(conn, attested.gateway_id)
+    if command is not None and store.is_configuring(conn, attested.gateway_id, command):
+        attested = replace(attested, cause="command")
+        before = before and replace(before, config_sha256=attested.config_sha256)
+    changes = changes_between(before, attested)
     store.add_attestation(conn, attested, now)
     if changes:
         # It is about a moment: over at once, and there until a person resolves it.

@@ -144,6 +144,16 @@ def load_order(conn: Conn, gateway_id: GatewayId, number: int) -> Order | None:
     return None if row is None else order_of(CommandType(row[0]), bytes(row[1]))
 
 
+def is_configuring(conn: Conn, gateway_id: GatewayId, number: int) -> bool:
+    """Return whether a command asked for another configuration, and is not answered yet."""
+    query = (
+        "SELECT 1 FROM gateway_command c WHERE c.gateway_id = %s AND c.number = %s"
+        " AND c.type = 'configure' AND NOT EXISTS (SELECT 1 FROM gateway_command_outcome o"
+        " WHERE o.gateway_id = c.gateway_id AND o.number = c.number)"
+    )
+    return conn.execute(query, (gateway_id, number)).fetchone() is not None
+
+
 def list_records(conn: Conn, gateway_id: GatewayId) -> Sequence[CommandRecord]:
     """Return a gateway's commands, newest first."""
     with conn.cursor(row_factory=dict_row) as cursor:

@@ -91,7 +91,6 @@ class Answer:
     outcome: CommandOutcome
     why: str
     nonce: bytes | None = None
-    config_sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,24 +8,43 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.config.file import Config, load_config
+from gateway.config.file import Config
+from gateway.config.remote import REMOTE_FILE, InForce, load_in_force
 from gateway.drivers.plan.vocabulary import vocabulary
 from gateway.errors import ConfigError
 
 EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 3
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The gateway's TOML file.")]
+CONFIG_VARIABLE: Final = "PLEDGEWATCH_GATEWAY_CONFIG"
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", envvar=CONFIG_VARIABLE, help="The gateway's TOML file."),
+]
 
 
 def load(path: Path) -> tuple[Config, bytes]:
-    """Return the configuration in ``path`` and its SHA-256.
+    """Return the configuration of ``path`` that is in force, and its SHA-256.
+
+    Raises:
+        Exit: The file is wrong; what is wrong was printed.
+    """
+    found = load_found(path)
+    return found.config, found.sha256
+
+
+def load_found(path: Path) -> InForce:
+    """Return the configuration of ``path``, with what the backend set in place of its devices.
 
     Raises:
         Exit: The file is wrong; what is wrong was printed.
     """
     try:
-        return load_config(path, vocabulary())
+        found = load_in_force(path, vocabulary())
+        if found.refused:
+            typer.echo(f"note: {REMOTE_FILE} is not in force: {found.refused}", err=True)
+        return found
     except ConfigError as error:
         typer.echo(f"{path}: {error}", err=True)
         raise typer.Exit(EXIT_CONFIG) from None

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import ConfigOption, failed, load
+from gateway.cli.common import ConfigOption, failed, load, load_found
+from gateway.config.remote import REMOTE_FILE
 from gateway.errors import GatewayError
 from gateway.log import LogLevel, configure_logging
 from gateway.supervisor.gateway import run_gateway
@@ -34,10 +35,13 @@ def run(
 
 def check(config: ConfigOption) -> None:
     """Say what is wrong with a configuration: the key, its value, and what it must be."""
-    loaded, _ = load(config)
+    found = load_found(config)
+    loaded = found.config
     sensors = len(loaded.serial) + len(loaded.camera)
     sensors += len({r.sensor for bus in loaded.modbus for u in bus.unit for r in u.register})
     typer.echo(f"{config}: good; gateway {loaded.gateway.id}, {sensors} sensors")
+    if found.remote:
+        typer.echo(f"note: the devices are those of {REMOTE_FILE}, set by the backend", err=True)
     try:
         resolve_uplink(loaded)
     except GatewayError as error:

@@ -28,8 +28,8 @@ from gateway.config.uplink import UplinkSection, check_uplink
 from gateway.errors import ConfigError
 from gateway.reading import GATEWAY_SENSOR
 
-CONFIG_BYTES_MAX: Final = 1024 * 1024  # A thousand sensors need a tenth of this.
-SENSORS_MAX: Final = 1_000  # An envelope's table holds 1,024 rows.
+CONFIG_BYTES_MAX: Final = 4 * 1024 * 1024  # Ten thousand registers need a quarter of this.
+SENSORS_MAX: Final = 12_000  # A hundred Modbus units of a hundred registers, and some.
 _SECRETS: Final = frozenset({"password"})
 
 
@@ -98,6 +98,15 @@ def parse_config(data: bytes, vocabulary: Vocabulary) -> Config:
         raw: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
     except ValueError as error:
         raise ConfigError("file", str(error), "TOML in UTF-8") from error
+    return config_of(raw, vocabulary)
+
+
+def config_of(raw: dict[str, Any], vocabulary: Vocabulary) -> Config:
+    """Return the configuration in tables as TOML has them.
+
+    Raises:
+        ConfigError: They say something that they may not.
+    """
     try:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:

@@ -85,6 +85,12 @@ class Crew:
                 task.cancel()  # Again, where a library swallowed it.
             _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
+    def freshen(self) -> None:
+        """Let every driver that can ask its device at once do so."""
+        for driver in self.drivers.values():
+            if driver.plan.freshen is not None:
+                driver.plan.freshen()
+
     async def stop_all(self) -> None:
         """Stop every driver."""
         await self.stop(tuple(self.drivers))

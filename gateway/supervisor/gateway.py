@@ -10,8 +10,11 @@ from typing import Final
 import structlog
 
 from gateway.clock import SystemClock
-from gateway.config.file import Config, load_config
+from gateway.commands.executor import Executor, ExecutorParts
+from gateway.commands.ledger import Ledger
+from gateway.config.file import Config
 from gateway.config.own import metrics_address
+from gateway.config.remote import InForce, load_in_force
 from gateway.control.http import MetricsServer
 from gateway.control.metrics import metrics_text
 from gateway.control.server import ControlServer
@@ -29,10 +32,11 @@ from gateway.outbox.identity import OUTBOX_FILE, lock_state, open_identity
 from gateway.outbox.store import StoreParts
 from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import GATEWAY_SENSOR, ClockSegment, Entry
-from gateway.signing import ReceiptVerifier
+from gateway.signing import CommandVerifier, ReceiptVerifier
 from gateway.supervisor.changes import check_same_gateway, compare_plans, fix_sections
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.observe import Observed, observe, one_line
+from gateway.supervisor.orders import Orders
 from gateway.uplink.session import Uplink, UplinkParts
 from gateway.uplink.target import Uplinked, resolve_uplink
 from schemas.quantities import EventType
@@ -80,6 +84,15 @@ class Gateway:
         self._intake = Intake((), self._clock, self._journal)
         self._tasks = asyncio.TaskGroup()
         self._crew = Crew(tasks=self._tasks, intake=self._intake, clock=self._clock, random=random)
+        self._executor = Executor(
+            ExecutorParts(
+                ledger=Ledger(state_dir),
+                clock=self._clock,
+                announce=self._intake.announce,
+                handlers=self._orders(state_dir).handlers(),
+            ),
+            CommandVerifier(self._uplinked.backend_key, config.gateway.id),
+        )
         self._uplink = self._make_uplink(config, self._uplinked)
         self._sending: asyncio.Task[None] | None = None
         self._control = ControlServer(state_dir, {"status": self.status, "reload": self.reload})
@@ -108,6 +121,7 @@ class Gateway:
                 watching = [
                     tasks.create_task(self._tick()),
                     tasks.create_task(self._reload_on(reload)),
+                    tasks.create_task(self._executor.run()),
                 ]
                 self._sending = tasks.create_task(self._uplink.run())
                 self._manager.tell_ready()
@@ -152,14 +166,19 @@ class Gateway:
         Raises:
             GatewayError: It cannot be used; the present one stays in force.
         """
-        config, digest = await asyncio.to_thread(load_config, self._path, vocabulary())
-        return await self.reconfigure(config, digest)
+        wanted = await asyncio.to_thread(load_in_force, self._path, vocabulary())
+        if wanted.refused:
+            _log.error("remote_configuration_refused", why=wanted.refused)
+        return await self.reconfigure(wanted.config, wanted.sha256)
 
-    async def reconfigure(self, config: Config, config_sha256: bytes) -> Reloaded:
+    async def reconfigure(
+        self, config: Config, config_sha256: bytes, *, command: int | None = None
+    ) -> Reloaded:
         """Go by ``config``: restart what its changes touch, and nothing else.
 
         What was read is journalled before a driver is stopped, so that nothing is lost; a
-        configuration that says the same is attested and changes nothing.
+        configuration that says the same is attested and changes nothing. ``command`` is the number
+        of the backend's command for it; None: somebody on the site wants it.
 
         Raises:
             GatewayError: It cannot be used; the present one stays in force.
@@ -191,7 +210,7 @@ class Gateway:
             self._config_sha256 = config_sha256
             if reconnect:
                 await self._reopen_uplink(uplinked)
-            self._attest("reload")
+            self._attest("reload" if command is None else "command", command)
             self._manager.tell_ready()
         _log.info("gateway_reconfigured", **_fields(reloaded))
         return reloaded
@@ -210,6 +229,7 @@ class Gateway:
             self._sending.cancel()
             await asyncio.wait([self._sending])
         self._uplinked = uplinked
+        self._executor.verifier = CommandVerifier(uplinked.backend_key, self._config.gateway.id)
         self._uplink = self._make_uplink(self._config, uplinked)
         self._sending = self._tasks.create_task(self._uplink.run())
 
@@ -269,12 +289,31 @@ class Gateway:
                 clock=self._clock,
                 random=self._random,
                 alarm=self._alarm,
+                take_command=self._executor.take,
+                note_time=self._executor.note_time,
             ),
             window=config.uplink.window,
             receipt_timeout_s=config.uplink.receipt_timeout_s,
         )
 
-    def _attest(self, why: str) -> None:
+    def _orders(self, state_dir: Path) -> Orders:
+        return Orders(
+            config_file=self._path,
+            state_dir=state_dir,
+            in_force=lambda: InForce(config=self._config, sha256=self._config_sha256),
+            go_by=self._go_by,
+            freshen=self._freshen,
+        )
+
+    async def _go_by(self, wanted: InForce, command: int) -> Reloaded:
+        return await self.reconfigure(wanted.config, wanted.sha256, command=command)
+
+    def _freshen(self) -> None:
+        """Have every sensor told anew: what it says next, and what a driver can ask for now."""
+        self._intake.hasten()
+        self._crew.freshen()
+
+    def _attest(self, why: str, command: int | None = None) -> None:
         """Journal which software runs under which configuration, since which boot."""
         self._intake.announce(
             EventType.GATEWAY_START,
@@ -284,6 +323,7 @@ class Gateway:
                 "config_sha256": self._config_sha256,
                 "boot_id": self._clock.boot_id,
                 "why": why,
+                "command": command,
             },
         )
 

@@ -20,8 +20,9 @@ from gateway.outbox.writer import Outbox
 from gateway.signing import ReceiptVerifier
 from gateway.uplink.link import Link, LinkState
 from gateway.uplink.receipts import SendWindow
+from schemas.command import COMMAND_BYTES_MAX
 from schemas.receipt import RECEIPT_BYTES_MAX, Receipt, StreamState
-from schemas.topics import receipt_topic, status_topic, up_topic
+from schemas.topics import command_topic, receipt_topic, status_topic, up_topic
 
 RECONNECT_S_MIN: Final = 0.5
 RECONNECT_S_MAX: Final = 60.0
@@ -60,6 +61,8 @@ class UplinkParts:
     clock: SystemClock
     random: Random
     alarm: Callable[[str], None]  # Told once when the stream has to stop, with the reason.
+    take_command: Callable[[bytes], None] = lambda _message: None  # Told of what claims to be one.
+    note_time: Callable[[int], None] = lambda _unix_us: None  # Told of each time in a receipt.
 
 
 class Uplink:
@@ -127,7 +130,9 @@ class Uplink:
         ) as client:
             try:
                 await self._begin()
-                await client.subscribe(receipt_topic(parts.gateway), qos=1)
+                await client.subscribe(
+                    [(receipt_topic(parts.gateway), 1), (command_topic(parts.gateway), 1)]
+                )
                 await client.publish(status, ONLINE, qos=1, retain=True)
                 self._note_open()
                 _log.info("uplink_open", host=broker.host, port=broker.port)
@@ -209,6 +214,10 @@ class Uplink:
         async for message in client.messages:
             _raise_if_cancelled()
             payload = message.payload
+            if message.topic.value == command_topic(self._parts.gateway):
+                if len(payload) <= COMMAND_BYTES_MAX:
+                    self._parts.take_command(bytes(payload))
+                continue
             if len(payload) > RECEIPT_BYTES_MAX:
                 self._count_forged(f"receipt: {len(payload)} bytes, at most {RECEIPT_BYTES_MAX}")
                 continue
@@ -218,6 +227,7 @@ class Uplink:
                 self._count_forged(str(error))
                 continue
             self.link.note_receipt(receipt.number, self._parts.clock.monotonic_s())
+            self._parts.note_time(receipt.issued_unix_us)
             await self._apply(receipt, settled=False)
 
     async def _settle(self, now_s: float) -> None:

@@ -21,10 +21,12 @@ class DriverParts:
 class DriverPlan:
     """One bus or port: its sensors, and how to start its driver, as often as it takes.
 
-    ``section`` is what the configuration says of it: equal sections need no restart.
+    ``section`` is what the configuration says of it: equal sections need no restart. ``freshen``
+    asks a device that speaks seldom to speak now (a camera: a picture); None: it speaks often.
     """
 
     name: str
     section: object
     sensors: SensorPlan
     start: Callable[[], AsyncGenerator[Sequence[Arrival | Sweep], None]]
+    freshen: Callable[[], None] | None = None

@@ -11,7 +11,9 @@ import aiomqtt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from schemas import command as command_format
 from schemas import receipt as receipt_format
+from schemas.command import Command
 from schemas.cose import bytes_to_sign, decode_sign1, encode_protected, encode_sign1
 from schemas.envelope import ENVELOPE_BYTES_MAX, GENESIS_HASH, Envelope, decode_envelope
 from schemas.keys import key_id_of
@@ -30,7 +32,7 @@ async def until(condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -
 
 
 class Notary:
-    """Signs receipts as a backend does."""
+    """Signs receipts and commands as a backend does."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
@@ -38,8 +40,14 @@ class Notary:
 
     def sign(self, receipt: Receipt) -> bytes:
         """Return ``receipt`` as the message that travels."""
-        protected = encode_protected(receipt_format.content_type(), key_id_of(self.public_key))
-        payload = receipt_format.encode_payload(receipt)
+        return self._sign(receipt_format.content_type(), receipt_format.encode_payload(receipt))
+
+    def sign_command(self, command: Command) -> bytes:
+        """Return ``command`` as the message that travels."""
+        return self._sign(command_format.content_type(), command_format.encode_payload(command))
+
+    def _sign(self, kind: str, payload: bytes) -> bytes:
+        protected = encode_protected(kind, key_id_of(self.public_key))
         signature = self._key.sign(bytes_to_sign(protected, payload))
         return encode_sign1(protected, payload, signature)
 

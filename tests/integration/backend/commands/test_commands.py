@@ -198,19 +198,12 @@ def test_change_that_nobody_commanded_is_told(rig: Rig) -> None:
 
 
 def test_commanded_configuration_is_no_surprise(rig: Rig) -> None:
-    """The digest in the answer is what the next start is measured against."""
+    """It names its command, and is what the next start is measured against; once."""
     _start(rig)
     number = _ask(rig, Configure("[seal]\n"))
-    _say(
-        rig,
-        EventType.COMMAND_DONE,
-        number=number,
-        type="configure",
-        outcome="done",
-        why="",
-        config_sha256=bytes(32),
-    )
+    _start(rig, config_sha256=bytes(32), command=number)
+    _say(rig, EventType.COMMAND_DONE, number=number, type="configure", outcome="done", why="")
     _start(rig, config_sha256=bytes(32))
     assert _alerts(rig, "gateway:gw-1:changed") == []
-    _start(rig)
+    _start(rig, command=number)
     assert _alerts(rig, "gateway:gw-1:changed") == [("tamper", "warning", True)]

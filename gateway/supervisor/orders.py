@@ -1,0 +1,78 @@
+"""How this gateway carries out what the backend may order: one method a type of command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.commands.executor import FAILED, Answer, Handler, done
+from gateway.config.remote import REMOTE_FILE, InForce, load_with
+from gateway.drivers.plan.vocabulary import vocabulary
+from gateway.errors import StateError
+from gateway.signing import save_private, sync_folder
+from schemas.command import Challenge, Command, CommandType, Configure
+from schemas.quantities import EventType
+
+GoBy = Callable[[InForce, int], Awaitable[object]]
+_REMOTE: Final = "remote configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What carrying out an order needs of the running gateway.
+
+    ``go_by`` puts a configuration in force, on the command of that number; ``in_force`` is the
+    present one; ``freshen`` has every sensor told anew.
+    """
+
+    config_file: Path
+    state_dir: Path
+    in_force: Callable[[], InForce]
+    go_by: GoBy
+    freshen: Callable[[], None]
+
+    def handlers(self) -> dict[CommandType, Handler]:
+        """Return who carries out what."""
+        return {
+            CommandType.CHALLENGE: self.challenge,
+            CommandType.CONFIGURE: self.configure,
+        }
+
+    async def challenge(self, command: Command) -> Answer:
+        """Answer with the nonce, then tell every sensor anew: a replayed world cannot."""
+        assert isinstance(command.order, Challenge), "handlers are chosen by type"
+        body = {"number": command.number, "nonce": command.order.nonce}
+        return Answer(type=EventType.CHALLENGE_ANSWER, body=body, then=self._freshen)
+
+    async def configure(self, command: Command) -> Answer:
+        """Go by another text, then keep it: one that cannot be gone by changes nothing.
+
+        Raises:
+            GatewayError: The text is wrong, or a device of it cannot be planned.
+        """
+        assert isinstance(command.order, Configure), "handlers are chosen by type"
+        text = None if command.order.toml is None else command.order.toml.encode()
+        wanted = await asyncio.to_thread(load_with, self.config_file, text, vocabulary())
+        present = self.in_force()
+        await self.go_by(wanted, command.number)
+        try:
+            await asyncio.to_thread(self._keep, text)
+        except StateError as error:
+            await self.go_by(present, command.number)  # Else a restart would silently undo it.
+            return done(command, FAILED, str(error))
+        return done(command)
+
+    async def _freshen(self) -> None:
+        self.freshen()
+
+    def _keep(self, text: bytes | None) -> None:
+        path = self.state_dir / REMOTE_FILE
+        if text is not None:
+            save_private(path, text, _REMOTE)
+            return
+        try:
+            path.unlink(missing_ok=True)
+            sync_folder(self.state_dir)
+        except OSError as error:
+            raise StateError(f"{_REMOTE} {path}: {error.strerror or error}") from error
