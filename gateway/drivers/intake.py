@@ -262,6 +262,8 @@ class Intake:
             case EventReading():
                 if reading.type is EventType.FAULT:
                     self._health.note_trouble(reading.sensor, "the device reports a fault")
+                elif reading.type is EventType.READER_EVENT:
+                    self._health.note_trouble(reading.sensor, _reader_trouble(reading))
         return reading
 
     def _judge_sweep(self, sweep: Sweep, now_s: float) -> Sweep:
@@ -308,6 +310,12 @@ class Intake:
     def _hear(self, sensor: str, channel: str, plausible: bool, now_s: float) -> None:
         known = channel if channel in self._channels[sensor] else LIFE_CHANNEL
         self._health.hear(sensor, known, plausible=plausible, now_s=now_s)
+
+
+def _reader_trouble(event: EventReading) -> str:
+    body = cast("dict[str, object]", cbor2.loads(event.body))
+    antenna = "" if body.get("antenna") is None else f" (antenna {body['antenna']})"
+    return f"the reader says {body.get('what')}{antenna}"
 
 
 def _is_down(status: EventReading) -> bool:
