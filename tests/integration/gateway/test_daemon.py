@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import signal
 import subprocess
-import sys
 import threading
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,13 +15,17 @@ import pytest
 from deploy.broker import BrokerKind, EmbeddedBroker
 from schemas.quantities import EventType
 from schemas.topics import partition_of
+from tests.integration.gateway.daemons import (
+    GATEWAY,
+    daemon,
+    gateway,
+    scale_section,
+    write_config,
+)
 from tests.integration.gateway.lines import Line
 from tests.integration.gateway.support import FakeBackend, until
 
-ROOT = Path(__file__).parents[3]
-GATEWAY = "gw-test"
 USERS = {"backend": "b-secret", GATEWAY: "g-secret"}
-COMMAND_S_MAX = 30.0
 
 
 @pytest.fixture
@@ -34,38 +35,9 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         yield running
 
 
-def write_config(folder: Path, port: str, url: str) -> Path:
+def write_scale_config(folder: Path, port: str, url: str) -> Path:
     """Write the configuration of a gateway with one scale."""
-    path = folder / "gateway.toml"
-    path.write_text(
-        f"""
-[gateway]
-id = "{GATEWAY}"
-state_dir = "{folder / "state"}"
-[uplink]
-url = "{url}"
-receipt_timeout_s = 1.0
-[[serial]]
-sensor = "scale-1"
-family = "scale-ad"
-port = "{port}"
-late_s = 1.0
-""",
-        encoding="utf-8",
-    )
-    return path
-
-
-def gateway(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run one command of the gateway to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S_MAX,
-        check=False,
-    )
+    return write_config(folder, url, scale_section("scale-1", port, "late_s = 1.0"))
 
 
 class Enroller(HTTPServer):
@@ -125,20 +97,6 @@ def enrol(server: Enroller, config: Path) -> subprocess.CompletedProcess[str]:
     return gateway("enrol", url, "ONE-TIME", "--config", str(config))
 
 
-@asynccontextmanager
-async def daemon(config: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run the daemon meanwhile; it is stopped in order unless it has ended."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "run", "--config", str(config), cwd=ROOT
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), COMMAND_S_MAX)
-
-
 def outbox(config: Path) -> dict[str, Any]:
     """Return what the outbox command says."""
     done = gateway("outbox", "--config", str(config))
@@ -164,7 +122,7 @@ async def test_daemon_killed_and_cut_off_delivers_every_weight_once(
     """Enrol, weigh, kill -9, start again, pull the cable, stop: readings sent = readings held."""
     server, backend = enroller
     with Line() as line:
-        config = write_config(tmp_path, line.path, broker.url)
+        config = write_scale_config(tmp_path, line.path, broker.url)
         done = await asyncio.to_thread(enrol, server, config)
         assert done.returncode == 0, done.stderr
         backend.gateway_key = bytes.fromhex(server.asked[0]["public_key"])
@@ -205,7 +163,7 @@ def health(backend: FakeBackend) -> list[dict[str, Any]]:
 def test_code_is_good_once(enroller: tuple[Enroller, FakeBackend], tmp_path: Path) -> None:
     """A second enrolment with the same code is refused, with the backend's reason."""
     server, _ = enroller
-    config = write_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
+    config = write_scale_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
     assert enrol(server, config).returncode == 0
     again = enrol(server, config)
 
@@ -217,7 +175,7 @@ def test_code_is_good_once(enroller: tuple[Enroller, FakeBackend], tmp_path: Pat
 
 def test_key_is_made_once_and_shown(tmp_path: Path) -> None:
     """Keygen and pubkey print the same 64 hex digits, run after run."""
-    config = write_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
+    config = write_scale_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
     first = gateway("keygen", "--config", str(config))
     second = gateway("pubkey", "--config", str(config))
 
@@ -228,7 +186,7 @@ def test_key_is_made_once_and_shown(tmp_path: Path) -> None:
 
 def test_gateway_that_is_not_enrolled_says_so(tmp_path: Path) -> None:
     """Without a backend's key nothing starts, and the message says what to do."""
-    config = write_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
+    config = write_scale_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
     done = gateway("run", "--config", str(config))
 
     assert done.returncode == 3
@@ -237,7 +195,7 @@ def test_gateway_that_is_not_enrolled_says_so(tmp_path: Path) -> None:
 
 def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     """Check ends with code 3 and one line: file, key, value, bound."""
-    config = write_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
+    config = write_scale_config(tmp_path, "/dev/null", "mqtt://127.0.0.1:1")
     assert gateway("check", "--config", str(config)).returncode == 0
     config.write_text(config.read_text("utf-8").replace("scale-ad", "scale-zz"), "utf-8")
     done = gateway("check", "--config", str(config))

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -38,6 +39,11 @@ from schemas.receipt import Receipt, StreamState
 
 GATEWAY = "gw-test"
 T0_UNIX_US = 1_760_000_000_000_000
+
+
+def make_random() -> Random:
+    """Return a source of jitter that is the same in every run."""
+    return Random(1)
 
 
 def make_scalar(**overrides: Any) -> Scalar:  # noqa: ANN401 - any of the fields
