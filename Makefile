@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` and `make test`. Everything goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo story chaos test bench fuzz check lint types imports fix setup env-demo env-dev lock clean
+.PHONY: help demo story chaos package test bench fuzz check lint types imports fix setup env-demo env-dev lock clean
 
 PYTHON_ENV := .venv/bin
 JOBS ?= 2
@@ -18,6 +18,9 @@ story: env-demo ## Run the demo's story without a person; the last line is JSON
 
 chaos: env-demo ## Kill programs at 50 random moments, then count every reading; SEED=n repeats
 	@$(PYTHON_ENV)/python -m deploy chaos $(if $(SEED),--seed $(SEED))
+
+package: env-demo ## Build the gateway's Debian package into dist/; ARCH=amd64 or arm64
+	@$(PYTHON_ENV)/python -m deploy package $(if $(ARCH),--arch $(ARCH))
 
 test: env-dev ## Run all tests and checks
 	@deploy/install.sh test-tools

@@ -9,6 +9,7 @@ import typer
 from deploy.chaos import run_chaos
 from deploy.demo import run_demo
 from deploy.errors import DeployError
+from deploy.gateway_package import Architecture, build_package
 from deploy.stack import StackOptions
 from deploy.story import run_story
 
@@ -53,6 +54,18 @@ def chaos(
     """Kill programs at random moments, then count every reading; the last line is JSON."""
     options = StackOptions(state_dir=state_dir, fresh=True, seed=seed)
     raise typer.Exit(run_chaos(options, kills=kills))
+
+
+@app.command()
+def package(
+    output: Annotated[Path, typer.Option(help="Where the file goes.")] = Path("dist"),
+    *,
+    architecture: Annotated[
+        Architecture, typer.Option("--arch", help="The machine it is for.")
+    ] = Architecture.ARM64,
+) -> None:
+    """Build the gateway's Debian package."""
+    typer.echo(build_package(architecture, output))
 
 
 def main() -> None:
