@@ -71,7 +71,8 @@ def measure() -> list[Result]:
     """Run pages and changes in turn, each beside its yardstick."""
     with _served() as (base_url, db, cookies, book):
         pages, health, shown, told = asyncio.run(_runs(base_url, db, cookies, book))
-    return [summarise(PAGE, pages, health), summarise(CHANGE, shown, told)]
+        return [summarise(PAGE, pages, health), summarise(CHANGE, shown, told)]
+    return []  # Asked to stop.
 
 
 async def _runs(
