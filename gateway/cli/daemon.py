@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import ConfigOption, failed, load, load_found
+from gateway.config.file import KINDS, sections_of
 from gateway.config.remote import REMOTE_FILE
 from gateway.errors import GatewayError
 from gateway.log import LogLevel, configure_logging
@@ -37,9 +38,13 @@ def check(config: ConfigOption) -> None:
     """Say what is wrong with a configuration: the key, its value, and what it must be."""
     found = load_found(config)
     loaded = found.config
-    sensors = len(loaded.serial) + len(loaded.camera)
-    sensors += len({r.sensor for bus in loaded.modbus for u in bus.unit for r in u.register})
-    typer.echo(f"{config}: good; gateway {loaded.gateway.id}, {sensors} sensors")
+    sensors = {
+        sensor
+        for kind in KINDS
+        for key, section in sections_of(loaded, kind)
+        for _, sensor, _ in kind.name(key, section)
+    }
+    typer.echo(f"{config}: good; gateway {loaded.gateway.id}, {len(sensors)} sensors")
     if found.remote:
         typer.echo(f"note: the devices are those of {REMOTE_FILE}, set by the backend", err=True)
     try:
