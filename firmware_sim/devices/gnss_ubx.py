@@ -1,10 +1,13 @@
-"""A u-blox receiver at 1 Hz: UBX messages, beside the sentences that it sends as well.
+"""A u-blox M8 receiver at 1 Hz: sentences, and the UBX messages that it was told to send.
 
 Source: u-blox 8 / M8 receiver description including protocol specification (UBX-13003221): frame
-and checksum, NAV-PVT, NAV-STATUS, MON-HW; field offsets are those of its tables.
+and checksum, NAV-PVT, NAV-STATUS, MON-HW, CFG-MSG, CFG-ITFM, ACK; field offsets are those of its
+tables.
+
+Deliberately absent: every other command, CFG-VALSET of later receivers among them: refused.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +18,14 @@ MON: Final = 0x0A
 NAV_PVT: Final = 0x07
 NAV_STATUS: Final = 0x03
 MON_HW: Final = 0x09
+CFG: Final = 0x06
+CFG_MSG: Final = 0x01
+CFG_ITFM: Final = 0x39
+ACK: Final = 0x05
+ACK_ACK: Final = 0x01
+ACK_NAK: Final = 0x00
+FRAME_BYTES: Final = 8  # around the payload
+COMMAND_BYTES_MAX = 256  # the longest command here has 16; more is noise
 _SATELLITES: Final = 9
 _ACCURACY_MM: Final = 2_400
 _HEIGHT_MM, _SEA_MM = 48_800, 4_000
@@ -102,10 +113,61 @@ def mon_hw(sky: Sky) -> bytes:
     return message(MON, MON_HW, _payload(60, fields))
 
 
-def encode_ubx_second(fix: Fix, sky: Sky | None = None) -> bytes:
-    """Return all that the receiver sends in one second: sentences first, then messages."""
-    sky = sky or Sky()
-    return encode_second(fix) + nav_pvt(fix) + nav_status(fix, sky) + mon_hw(sky)
+class Ublox:
+    """The receiver's own state: which messages it was told to send, and what it watches."""
+
+    def __init__(self, sky: Sky | None = None) -> None:
+        """Send sentences only, as shipped; ``sky`` is what it would think of its signals."""
+        self._sky = sky or Sky()
+        self._wanted: set[tuple[int, int]] = set()
+        self._watching = False
+        self._pending = bytearray()
+
+    def second(self, fix: Fix) -> bytes:
+        """Return all that the receiver sends in one second: sentences first, then messages."""
+        # Without its interference monitor a receiver knows nothing of jamming.
+        sky = self._sky if self._watching else replace(self._sky, jamming=0)
+        messages = {
+            (NAV, NAV_PVT): nav_pvt(fix),
+            (NAV, NAV_STATUS): nav_status(fix, sky),
+            (MON, MON_HW): mon_hw(sky),
+        }
+        sent = [frame for kind, frame in messages.items() if kind in self._wanted]
+        return encode_second(fix) + b"".join(sent)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the answers to the commands that ``chunk`` completes."""
+        self._pending += chunk
+        answers = bytearray()
+        while len(self._pending) >= FRAME_BYTES:
+            size = FRAME_BYTES + self._pending[4] + 256 * self._pending[5]
+            if not self._pending.startswith(b"\xb5b") or size > COMMAND_BYTES_MAX:
+                del self._pending[0]
+            elif len(self._pending) < size:
+                break
+            else:
+                frame = bytes(self._pending[:size])
+                if frame == message(frame[2], frame[3], frame[6:-2]):
+                    answers += self._obey(frame[2], frame[3], frame[6:-2])
+                    del self._pending[:size]
+                else:
+                    del self._pending[0]
+        return bytes(answers)
+
+    def _obey(self, group: int, number: int, payload: bytes) -> bytes:
+        known = True
+        if (group, number, len(payload)) == (CFG, CFG_MSG, 3):
+            kind = (payload[0], payload[1])
+            known = kind in ((NAV, NAV_PVT), (NAV, NAV_STATUS), (MON, MON_HW))
+            if known and payload[2]:
+                self._wanted.add(kind)
+            else:
+                self._wanted.discard(kind)
+        elif (group, number, len(payload)) == (CFG, CFG_ITFM, 8):
+            self._watching = payload[3] >= 0x80  # bit 31 of its first word: enable
+        else:
+            known = False
+        return message(ACK, ACK_ACK if known else ACK_NAK, bytes((group, number)))
 
 
 def _payload(size: int, fields: list[tuple[int, int, int]]) -> bytes:

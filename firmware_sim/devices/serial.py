@@ -9,7 +9,7 @@ from typing import Final
 
 from firmware_sim.clock import ticks
 from firmware_sim.devices.gnss_nmea import Fix, encode_second, to_degrees
-from firmware_sim.devices.gnss_ubx import encode_ubx_second
+from firmware_sim.devices.gnss_ubx import Ublox
 from firmware_sim.devices.pty import PtyPort
 from firmware_sim.devices.rfid import Reader, TagSeen
 from firmware_sim.devices.rfid_chafon import Chafon, Model
@@ -39,11 +39,6 @@ ENCODERS: Final[Mapping[ScaleForm, Callable[[Shown], bytes]]] = {
     ScaleForm.AD: encode_ad,
     ScaleForm.OHAUS: encode_ohaus,
     ScaleForm.SICS: encode_sics,
-}
-
-GNSS_ENCODERS: Final[Mapping[GnssForm, Callable[[Fix], bytes]]] = {
-    GnssForm.NMEA: encode_second,
-    GnssForm.UBX: encode_ubx_second,
 }
 
 
@@ -128,5 +123,13 @@ async def run_tracker(
 
 def serial_tracker(plan: GnssPlan, port: PtyPort) -> Callable[[Fix], bool]:
     """Return what sends a fix on a serial line, in the plan's form."""
-    encode = GNSS_ENCODERS[plan.form]
-    return lambda fix: port.write(encode(fix))
+    if plan.form is GnssForm.NMEA:
+        return lambda fix: port.write(encode_second(fix))
+    receiver = Ublox()
+
+    def obey(chunk: bytes) -> None:
+        if answers := receiver.feed(chunk):
+            port.write(answers)
+
+    port.on_bytes(obey)
+    return lambda fix: port.write(receiver.second(fix))

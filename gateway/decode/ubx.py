@@ -48,6 +48,12 @@ def fletcher(data: bytes) -> bytes:
     return bytes((a, b))
 
 
+def encode_frame(kind: int, number: int, payload: bytes) -> bytes:
+    """Return the frame of the message ``number`` of class ``kind``."""
+    body = bytes((kind, number)) + len(payload).to_bytes(2, "little") + payload
+    return _SYNC + body + fletcher(body)
+
+
 class UbxDecoder:
     """Take UBX frames and NMEA sentences out of one byte stream."""
 

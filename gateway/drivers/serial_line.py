@@ -1,7 +1,12 @@
-"""Devices that talk by themselves on a serial line: GNSS receivers and weighing indicators."""
+"""Devices that talk by themselves on a serial line: GNSS receivers and weighing indicators.
+
+Some must be told what to say: they are when the port is opened, and now and then again, because a
+receiver that lost its power has forgotten it.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import serial
@@ -10,6 +15,7 @@ import serial_asyncio_fast
 from gateway.clock import SystemClock
 from gateway.config.serial import SerialSection
 from gateway.decode.events import Decoder
+from gateway.decode.ubx_setup import encode_setup
 from gateway.drivers.convert import arrival_of
 from gateway.errors import DeviceError
 from gateway.reading import Arrival
@@ -17,6 +23,9 @@ from gateway.reading import Arrival
 CHUNK_BYTES_MAX: Final = 4_096  # What one wake-up takes off a line; more waits for the next.
 QUIET_S: Final = 0.25  # A line that pauses for so long has ended its sentence or epoch.
 SILENCE_S_MAX: Final = 60.0  # A port that says nothing for so long is opened anew.
+SETUP_S: Final = 60.0  # How long a receiver that lost its power may say less than it can.
+SETUPS: Final[Mapping[str, bytes]] = MappingProxyType({"ubx": encode_setup()})
+"""What devices of a family are told, so that they say what is read."""
 
 
 async def open_port(config: SerialSection) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -68,7 +77,12 @@ async def read_serial_line(
     try:
         quiet_s = 0.0
         flushed = True
+        setup = SETUPS.get(config.family)
+        setup_s = clock.monotonic_s()
         while quiet_s < SILENCE_S_MAX:
+            if setup is not None and clock.monotonic_s() >= setup_s:
+                writer.write(setup)
+                setup_s += SETUP_S
             chunk = await read_chunk(reader, config.port, QUIET_S if not flushed else 1.0)
             time_unix_us = clock.unix_us()
             if chunk:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firmware_sim.devices.camera_events import Track, cover_events, status, track_event
 from firmware_sim.devices.gnss_nmea import Fix as SentFix
 from firmware_sim.devices.gnss_nmea import encode_second
-from firmware_sim.devices.gnss_ubx import Sky, encode_ubx_second, nav_pvt
+from firmware_sim.devices.gnss_ubx import Sky, Ublox, nav_pvt
 from firmware_sim.devices.modbus import rtu_reply
 from firmware_sim.devices.rfid import TagSeen
 from firmware_sim.devices.rfid_chafon import Chafon, Model
@@ -41,6 +41,7 @@ from gateway.decode.events import (
     Weight,
 )
 from gateway.decode.families import FAMILIES
+from gateway.decode.ubx_setup import encode_setup
 from gateway.decode.yr903 import encode_inventory as encode_yr903_inventory
 from gateway.decode.yrm100 import encode_inventory, encode_inventory_many, encode_inventory_stop
 
@@ -192,9 +193,10 @@ def test_ubx_position_arrives(lat_deg: float, lon_deg: float, time_us: int) -> N
 
 def test_a_jammed_and_spoofed_receiver_is_heard() -> None:
     """What the receiver thinks of its signals arrives once a second, without a fix too."""
-    sky = Sky(jamming=3, spoofing=2, cw_indicator=255)
-    sent = encode_ubx_second(SentFix(unix_us=NOON_US, lat_deg=None, lon_deg=None), sky)
-    events = decoded("ubx", sent)
+    receiver = Ublox(Sky(jamming=3, spoofing=2, cw_indicator=255))
+    answers = receiver.feed(encode_setup())
+    sent = receiver.second(SentFix(unix_us=NOON_US, lat_deg=None, lon_deg=None))
+    events = decoded("ubx", answers + sent)
 
     assert [e for e in events if isinstance(e, GnssIntegrity)] == [
         GnssIntegrity(jamming=Jamming.CRITICAL, spoofing=Spoofing.INDICATED, cw_indicator=255)

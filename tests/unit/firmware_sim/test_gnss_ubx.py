@@ -5,7 +5,7 @@ import struct
 from firmware_sim.devices.gnss_nmea import Fix, encode_second
 from firmware_sim.devices.gnss_ubx import (
     Sky,
-    encode_ubx_second,
+    Ublox,
     message,
     mon_hw,
     nav_pvt,
@@ -48,9 +48,38 @@ def test_what_the_receiver_thinks_of_its_signals() -> None:
     assert nav_status(NOON, sky)[6 + 7] >> 3 & 3 == 2
 
 
-def test_a_second_holds_sentences_and_messages() -> None:
-    """Both protocols share the line."""
-    second = encode_ubx_second(NOON)
+# CFG-MSG for NAV-PVT, rate 1, as u-center writes it, and its ACK-ACK.
+PVT_ON = bytes.fromhex("b562060103000107011351")
+ACK_CFG_MSG = bytes.fromhex("b5620501020006010f38")
 
-    assert second.startswith(encode_second(NOON))
-    assert second.count(b"\xb5b") == 3
+
+def test_sentences_only_until_it_is_told() -> None:
+    """As shipped a receiver sends no UBX; what it is told, it acknowledges and does."""
+    receiver = Ublox()
+    assert receiver.second(NOON) == encode_second(NOON)
+
+    answers = receiver.feed(b"\xb5" + PVT_ON[:4]) + receiver.feed(PVT_ON[4:])
+
+    assert answers == ACK_CFG_MSG
+    assert receiver.second(NOON) == encode_second(NOON) + nav_pvt(NOON)
+    receiver.feed(message(0x06, 0x01, b"\x01\x07\x00"))
+    assert receiver.second(NOON) == encode_second(NOON)
+
+
+def test_what_it_does_not_know_is_refused() -> None:
+    """Messages and commands of later receivers get a NAK with their numbers."""
+    receiver = Ublox()
+
+    assert receiver.feed(message(0x06, 0x01, b"\x0a\x38\x01")) == message(5, 0, b"\x06\x01")
+    assert receiver.feed(message(0x06, 0x8A, bytes(9))) == message(5, 0, b"\x06\x8a")
+
+
+def test_jamming_is_unknown_until_the_monitor_is_on() -> None:
+    """CFG-ITFM's enable bit turns on what MON-HW tells."""
+    receiver = Ublox(Sky(jamming=2))
+    receiver.feed(message(0x06, 0x01, b"\x0a\x09\x01"))
+    assert receiver.second(NOON).endswith(mon_hw(Sky(jamming=0)))
+
+    receiver.feed(message(0x06, 0x39, bytes.fromhex("f3ac62ad1e030000")))
+
+    assert receiver.second(NOON).endswith(mon_hw(Sky(jamming=2)))

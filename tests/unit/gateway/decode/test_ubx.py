@@ -20,19 +20,14 @@ from gateway.decode.ubx import (
     NMEA_EPOCHS_MAX,
     PAYLOAD_BYTES_MAX,
     UbxDecoder,
-    fletcher,
 )
+from gateway.decode.ubx import encode_frame as ubx
+from gateway.decode.ubx_setup import encode_setup
 
 # The poll of NAV-PVT, byte for byte as u-center sends it.
 POLL_PVT = bytes.fromhex("b56201070000 0819")
 NMEA_FIX = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
 MON_RF_WARNING = struct.pack("<BBH BBBB8xHHB7x", 0, 1, 0, 0, 2, 2, 1, 100, 5_000, 40)
-
-
-def ubx(kind: int, number: int, payload: bytes) -> bytes:
-    """Return a UBX frame."""
-    body = bytes((kind, number)) + len(payload).to_bytes(2, "little") + payload
-    return b"\xb5\x62" + body + fletcher(body)
 
 
 def sentence(text: bytes) -> bytes:
@@ -94,6 +89,19 @@ def mon_hw(jamming: int, indicator: int = 0) -> bytes:
 def test_the_checksum_is_the_published_one() -> None:
     """A poll that every tool sends has the checksum that it has there."""
     assert ubx(0x01, 0x07, b"") == POLL_PVT
+
+
+def test_the_setup_asks_for_what_is_read() -> None:
+    """Known commands byte for byte; each message is asked for in the old way and the new."""
+    setup = encode_setup()
+
+    assert bytes.fromhex("b562060103000107011351") in setup  # CFG-MSG: NAV-PVT on this port.
+    assert bytes.fromhex("b56206390800f3ac62ad1e030000") in setup  # CFG-ITFM, enabled.
+    # CFG-VALSET: CFG-MSGOUT-UBX_SEC_SIG_UART1 in RAM.
+    assert bytes.fromhex("b562068a0900" + "00010000" + "3506912001") in setup
+    assert setup.count(bytes.fromhex("b5620601")) == 5
+    assert setup.count(bytes.fromhex("b562068a")) == 9
+    assert decode(setup) == []
 
 
 def test_a_position() -> None:
