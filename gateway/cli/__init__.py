@@ -10,3 +10,15 @@
 
 Invariant: nothing here decides; a command asks a stage and prints the answer.
 """
+
+import importlib
+import sys
+from types import ModuleType
+from typing import cast
+
+if sys.modules.keys().isdisjoint({"rich", "structlog"}):
+    # structlog takes rich along where it finds it, for a console that a daemon does not have: a
+    # tenth of its memory. The commands that draw import rich themselves, later.
+    sys.modules["rich"] = cast("ModuleType", None)  # Python reference, 5.3.1: it is not found.
+    importlib.import_module("structlog")
+    del sys.modules["rich"]

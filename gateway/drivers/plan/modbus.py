@@ -22,14 +22,20 @@ def plan_modbus(section: ModbusSection, parts: DriverParts) -> DriverPlan:
         )
         for sensor, own in by_sensor.items()
     ]
+    alike: dict[tuple[float, float], ReportRule] = {}  # A thousand registers have a few rules.
     rules: dict[Channel, ReportRule] = {
-        (r.sensor, r.quantity): ReportRule(deadband=r.deadband, heartbeat_s=r.heartbeat_s)
+        (r.sensor, r.quantity): alike.setdefault(
+            (r.deadband, r.heartbeat_s),
+            ReportRule(deadband=r.deadband, heartbeat_s=r.heartbeat_s),
+        )
         for r in registers
     }
     for sensor, own in by_sensor.items():
         rules[(sensor, None)] = ReportRule(heartbeat_s=max(r.heartbeat_s for r in own))
     bounds: dict[Channel, Bounds] = {
-        (r.sensor, r.quantity): Bounds(min=r.min, max=r.max) for r in registers
+        (r.sensor, r.quantity): Bounds(min=r.min, max=r.max)
+        for r in registers
+        if (r.min, r.max) != (None, None)
     }
     bus = ModbusBus(section, parts.clock, parts.random)  # Remembers its units between starts.
     return DriverPlan(
