@@ -5,6 +5,7 @@ and section 6 (URI escapes). The newer "+" schemes of TDS 2.0 are not read.
 """
 
 from dataclasses import dataclass
+from string import ascii_letters, ascii_uppercase, digits
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -25,6 +26,11 @@ _HEADER_BITS: Final = 8
 _FILTER_MAX: Final = 7
 # TDS 1.13, 6.3: characters that stand for themselves in a URI component.
 _SAFE: Final = "!'()*+,-.:;=_"
+# TDS 1.13, appendix A (the GS1 AI encodable characters, 7 bits) and G (6 bits): no others exist.
+_CHARS: Final = {
+    6: frozenset("#-/" + digits + ascii_uppercase),
+    7: frozenset("!\"%&'()*+,-./:;<=>?_" + digits + ascii_letters),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ def encode_epc(tag_uri: str) -> bytes:
     if (scheme := SCHEMES_BY_NAME.get(name)) is None or not tag_uri.startswith("urn:epc:tag:"):
         msg = f"tag URI: {tag_uri!r} has no scheme of {', '.join(SCHEMES_BY_NAME)}"
         raise ValueError(msg)
-    values = rest.split(".")
+    values = rest.split(".", scheme.values - 1)  # A serial number may hold full stops itself.
     if len(values) != scheme.values:
         msg = f"tag URI: {tag_uri!r} has {len(values)} values, {name} has {scheme.values}"
         raise ValueError(msg)
@@ -140,10 +146,7 @@ def _decode_text(part: Text, bits: _Bits) -> str:
     text = "".join(_char(code, part.bits) for code in codes).rstrip("\0")
     if part.fixed:
         text = text.lstrip(" ")
-    if "\0" in text or not text or not text.isprintable():
-        msg = "no text"
-        raise ValueError(msg)
-    return quote(text, safe=_SAFE)
+    return _quote(text, part.bits, chars_min=1)
 
 
 def _decode_variable(part: Variable, bits: _Bits) -> str:
@@ -154,6 +157,13 @@ def _decode_variable(part: Variable, bits: _Bits) -> str:
         if len(text) > part.chars_max:
             msg = f"more than {part.chars_max} characters"
             raise ValueError(msg)
+    return _quote(text, 6, chars_min=part.chars_min)
+
+
+def _quote(text: str, bits: int, *, chars_min: int) -> str:
+    if len(text) < chars_min or not _CHARS[bits].issuperset(text):
+        msg = f"{text!r} is not {chars_min} or more characters of {bits} bits"
+        raise ValueError(msg)
     return quote(text, safe=_SAFE)
 
 
@@ -180,9 +190,7 @@ def _encode_part(part: object, values: list[str]) -> str:
         case Text():
             return _encode_text(values[0], part)
         case Variable():
-            return (
-                _encode_text(values[0], Text(chars=part.chars_max, bits=6), fill=False) + "0" * 6
-            )
+            return _encode_chars(values[0], part.chars_min, part.chars_max, 6) + "0" * 6
         case Padding():
             return "0" * part.bits
         case _:
@@ -214,13 +222,17 @@ def _encode_partitioned(part: Partitioned, values: list[str]) -> str:
     raise ValueError(msg)
 
 
-def _encode_text(value: str, part: Text, *, fill: bool = True) -> str:
-    text = unquote(value)
+def _encode_text(value: str, part: Text) -> str:
+    bits = _encode_chars(value, 1, part.chars, part.bits)
     if part.fixed:
-        text = text.rjust(part.chars)
-    if len(text) > part.chars or not text.isascii() or not text.isprintable() or not text:
-        msg = f"value: {value!r} is not 1..{part.chars} printable characters"
+        bits = f"{ord(' '):0{part.bits}b}" * (part.chars - len(bits) // part.bits) + bits
+    return bits.ljust(part.chars * part.bits + part.spare, "0")
+
+
+def _encode_chars(value: str, chars_min: int, chars_max: int, bits: int) -> str:
+    text = unquote(value)
+    if not chars_min <= len(text) <= chars_max or not _CHARS[bits].issuperset(text):
+        msg = f"value: {value!r} is not {chars_min}..{chars_max} characters of {bits} bits"
         raise ValueError(msg)
-    mask = (1 << part.bits) - 1
-    bits = "".join(f"{ord(char) & mask:0{part.bits}b}" for char in text)
-    return bits.ljust(part.chars * part.bits + part.spare, "0") if fill else bits
+    mask = (1 << bits) - 1
+    return "".join(f"{ord(char) & mask:0{bits}b}" for char in text)

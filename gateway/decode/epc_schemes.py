@@ -51,6 +51,7 @@ class Variable:
     """6-bit characters up to a zero."""
 
     chars_max: int
+    chars_min: int = 0
     values: int = 1
 
 
@@ -135,7 +136,7 @@ _ALL: Final = (
             Numeric(bits=6),
             Text(chars=6, bits=6, fixed=True),
             Variable(chars_max=32),
-            Variable(chars_max=30),
+            Variable(chars_max=30, chars_min=1),
         ),
     ),
     Scheme(name="gdti-174", header=0x3E, parts=(_FILTER, _PLACE, Text(chars=17))),

@@ -13,6 +13,7 @@ Source: u-blox 8 / M8 receiver description including protocol specification (UBX
 frame structure" and "UBX checksum"; for the messages see ``gateway.decode.ubx_messages``.
 """
 
+from itertools import accumulate
 from typing import Final
 
 from gateway.decode.events import (
@@ -41,11 +42,7 @@ _SPOOFING_RANK: Final = (Spoofing.UNKNOWN, Spoofing.NONE, Spoofing.INDICATED, Sp
 
 def fletcher(data: bytes) -> bytes:
     """Return the 8-bit Fletcher checksum of ``data`` (RFC 1145, as UBX uses it)."""
-    a = b = 0
-    for byte in data:
-        a = (a + byte) & 0xFF
-        b = (b + a) & 0xFF
-    return bytes((a, b))
+    return bytes((sum(data) & 0xFF, sum(accumulate(data)) & 0xFF))
 
 
 def encode_frame(kind: int, number: int, payload: bytes) -> bytes:

@@ -35,6 +35,8 @@ def test_the_standards_96_bit_examples(code: str, tag_uri: str) -> None:
         pytest.param("3070FFFFFFFFFF4000001A85", id="company prefix too large"),
         pytest.param("3174257BF4499602D2000001", id="reserved bits set"),
         pytest.param("36500001DB011169" + "FF" * 18, id="text not printable"),
+        pytest.param("3B156390F3A00000", id="a full stop in six bits"),
+        pytest.param("3B15CD06DD720000", id="a bracket in six bits"),
         pytest.param("00" * 63, id="too long"),
     ],
 )
@@ -52,6 +54,20 @@ def test_any_bytes_decode_and_what_has_a_uri_encodes_again(code: bytes) -> None:
     if epc.tag_uri is not None:
         again = encode_epc(epc.tag_uri)
         assert again.rstrip(b"\0") == code.rstrip(b"\0")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "urn:epc:tag:sgtin-198:3.0614141.812345.32a%2Fb.7",
+        "urn:epc:tag:giai-202:0.0614141.a.b..c",
+        "urn:epc:tag:adi-var:3.35962.PQ7VZ4.M37GXB92",
+        "urn:epc:tag:adi-var:3.W81X9C..%2312-%2F",
+    ],
+)
+def test_text_round_trip(uri: str) -> None:
+    """A serial may hold full stops and escapes; a part number may be empty."""
+    assert decode_epc(encode_epc(uri)).tag_uri == uri
 
 
 @given(st.integers(0, 7), st.integers(6, 12), st.data())
@@ -79,6 +95,9 @@ def test_sgtin_round_trip(filter_value: int, company_digits: int, data: st.DataO
         "urn:epc:tag:sgtin-96:3.0614141.812345.01",
         "urn:epc:tag:sgtin-198:3.0614141.812345.",
         "urn:epc:tag:sgtin-198:3.0614141.812345." + "x" * 21,
+        "urn:epc:tag:sgtin-198:3.0614141.812345.a b",
+        "urn:epc:tag:adi-var:3.35962.pq7vz4.M37GXB92",
+        "urn:epc:tag:adi-var:3.35962.PQ7VZ4.",
     ],
 )
 def test_a_uri_that_does_not_fit_is_refused(uri: str) -> None:
