@@ -155,16 +155,19 @@ def _check_modbus(data: bytes, cuts: Sequence[int]) -> None:
                 decode_registers(data[: 2 * (1 + bit % 4)], kind, order, scale=scale)
     for order in WordOrder:
         decode_text(data, order)
-    block = data[: 2 * REGISTERS_MAX] if len(data) > 1 else bytes(2)
-    block = block[: len(block) // 2 * 2]
+    registers = 8 if bit else REGISTERS_MAX  # A whole answer is thousands of rows: seldom.
+    block = data[: min(2 * registers, len(data) // 2 * 2)] or bytes(2)
     for row in probe(block):
         if not isinstance(row.value, Fault):
             json.dumps(row.value, allow_nan=False)
     list(probe_bits(block))
-    try:
-        list(probe(data))
-    except ValueError:
-        return
+    if len(data) % 2 or len(data) > 2 * REGISTERS_MAX:
+        try:
+            next(probe(data))
+        except ValueError:
+            return
+        msg = f"a block of {len(data)} bytes is probed"
+        raise BrokenError(msg)
 
 
 def _codec(decode: Callable[[Sign1], Any]) -> Callable[[bytes, Sequence[int]], None]:
