@@ -4,6 +4,7 @@
 * ``app``: which commands there are.
 * ``daemon``: run, check.
 * ``control``, ``view``, ``words``: watch, reload: ask the running daemon; how that looks.
+* ``scan``: find serial adapters, and recognise what speaks on them.
 * ``captures``: decode, probe: what a device's bytes mean.
 * ``identity``: keygen, pubkey, enrol.
 * ``inspect``: outbox: what is there, printed beside a running daemon.

@@ -3,6 +3,7 @@
 import typer
 
 from gateway.cli import captures, control, daemon, identity, inspect
+from gateway.cli.scan.command import scan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 probe_app = typer.Typer(no_args_is_help=True, help="Show what a device's bytes could mean.")
@@ -14,6 +15,7 @@ for _command in (
     control.reload,
     control.watch,
     captures.decode,
+    scan,
     identity.keygen,
     identity.pubkey,
     identity.enrol,
