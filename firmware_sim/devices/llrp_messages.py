@@ -27,6 +27,7 @@ STOP_ROSPEC: Final = 23
 ENABLE_ROSPEC: Final = 24
 DISABLE_ROSPEC: Final = 25
 DELETE_ACCESSSPEC: Final = 41
+ENABLE_EVENTS_AND_REPORTS: Final = 64
 KEEPALIVE_ACK: Final = 72
 RESPONSES: Final[Mapping[int, int]] = {
     GET_CAPABILITIES: 11,
@@ -198,7 +199,7 @@ def report(number: int, rospec: int, tags: Sequence[TagSummary]) -> bytes:
 
 
 def capabilities(antennas: int) -> bytes:
-    """Return GeneralDeviceCapabilities of a reader with a UTC clock."""
+    """Return what a reader with a UTC clock can do: it warns of a full buffer, and may hold."""
     firmware = b"sim-1.0"
     body = antennas.to_bytes(2) + b"\x40\x00" + bytes(8) + len(firmware).to_bytes(2) + firmware
     gpio = parameter(141, bytes(4))
@@ -206,7 +207,8 @@ def capabilities(antennas: int) -> bytes:
     protocols = b"".join(
         parameter(140, n.to_bytes(2) + (1).to_bytes(2) + b"\x01") for n in range(1, antennas + 1)
     )
-    return parameter(137, body + sensitivity + gpio + protocols)
+    own = parameter(142, b"\x48\x01" + bytes(2) + 5 * (1).to_bytes(4))
+    return parameter(137, body + sensitivity + gpio + protocols) + own
 
 
 def antenna_properties(antenna: int, *, connected: bool) -> bytes:

@@ -35,6 +35,7 @@ class Whims:
     one_byte_segments: bool = False
     clock_skew_us: int = 0
     refuse: bool = False  # every client, as if another were there
+    mute_about_antennas: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +132,8 @@ class LlrpReader:
         if request.kind == m.KEEPALIVE_ACK:
             self.acknowledged += 1
             return True
+        if request.kind == m.ENABLE_EVENTS_AND_REPORTS:
+            return True  # this reader has held nothing back; there is no answer
         if (answer := m.RESPONSES.get(request.kind)) is None:
             text = f"message {request.kind} is not supported"
             await self._send(session, m.error(request.number, m.UNSUPPORTED_MESSAGE, text))
@@ -149,6 +152,8 @@ class LlrpReader:
         match request.kind:
             case m.GET_CAPABILITIES:
                 return m.capabilities(max(self._antennas))
+            case m.GET_CONFIG if self.whims.mute_about_antennas:
+                raise m.BadRequestError(m.UNSUPPORTED_PARAMETER, "antenna properties")
             case m.GET_CONFIG:
                 return b"".join(
                     m.antenna_properties(n, connected=n not in self.unplugged)

@@ -213,13 +213,18 @@ class ReaderMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderCapabilities:
-    """What a reader is: its maker by enterprise number, its model by the maker's number."""
+    """What a reader is: its maker by enterprise number, its model by the maker's number.
+
+    ``warns`` before its buffer of reports overflows; ``holds`` reports while nobody is connected.
+    """
 
     antennas: int
     utc_clock: bool
     manufacturer: int
     model: int
     firmware: str
+    warns: bool
+    holds: bool
 
 
 ReaderSaid: TypeAlias = TagReport | ReaderEvent | ReaderMessage | ReaderCapabilities

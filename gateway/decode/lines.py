@@ -143,6 +143,8 @@ def _reader(event: ReaderSaid) -> JsonLine:
                 "manufacturer": event.manufacturer,
                 "model": event.model,
                 "firmware": event.firmware,
+                "warns": event.warns,
+                "holds": event.holds,
             }
         case _:
             assert_never(event)

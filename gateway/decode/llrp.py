@@ -124,7 +124,8 @@ def _events(message: Message) -> Iterator[Event]:
             yield _plain(message, *decode_status(message))
             body = find_parameter(message.body, ParameterType.GENERAL_DEVICE_CAPABILITIES)
             if body is not None:
-                yield _capabilities(body)
+                own = find_parameter(message.body, ParameterType.LLRP_CAPABILITIES)
+                yield _capabilities(body, own or b"\0")
         case kind if kind in _WITH_STATUS:
             yield _plain(message, *decode_status(message))
         case _:
@@ -259,13 +260,15 @@ def _progress(kind: int, body: bytes) -> tuple[ReaderWhat, int | None, str] | No
             return None
 
 
-def _capabilities(body: bytes) -> ReaderCapabilities:
+def _capabilities(body: bytes, own: bytes) -> ReaderCapabilities:
     return ReaderCapabilities(
         antennas=unsigned(body, 0, 2),
         utc_clock=bool(unsigned(body, 2, 2) & 0x4000),
         manufacturer=unsigned(body, 4, 4),
         model=unsigned(body, 8, 4),
         firmware=_text(utf8(body, 12)[0]),
+        warns=bool(own[0] & 0x40),
+        holds=bool(own[0] & 0x08),
     )
 
 

@@ -19,12 +19,11 @@ ALL: Final = 0  # Of ROSpecs, AccessSpecs or antennas.
 # ReaderEventNotificationSpec: event types to be told of.
 _EVENTS: Final = (
     2,  # ROSpec
-    3,  # report buffer fill warning
     4,  # reader exception
     6,  # AISpec
     8,  # antenna
 )
-_GENERAL_CAPABILITIES: Final = 1
+_BUFFER_WARNING: Final = 3
 _ANTENNA_PROPERTIES: Final = 2
 _ON: Final = 0x80
 _PERIODIC: Final = 1
@@ -38,10 +37,8 @@ _WITH_PC: Final = 0x40
 
 
 def get_capabilities(number: int) -> bytes:
-    """Return the question for the reader's general capabilities."""
-    return encode_message(
-        MessageType.GET_READER_CAPABILITIES, number, bytes((_GENERAL_CAPABILITIES,))
-    )
+    """Return the question for everything that the reader can do."""
+    return encode_message(MessageType.GET_READER_CAPABILITIES, number, bytes((ALL,)))
 
 
 def get_antennas(number: int) -> bytes:
@@ -51,19 +48,29 @@ def get_antennas(number: int) -> bytes:
     return encode_message(MessageType.GET_READER_CONFIG, number, body)
 
 
-def set_config(number: int, *, keepalive_ms: int) -> bytes:
-    """Return the wish for keepalives and events; nothing is held back for a later connection."""
+def set_config(number: int, *, keepalive_ms: int, warns: bool, holds: bool) -> bytes:
+    """Return the wish for keepalives and events; nothing is held back for a later connection.
+
+    A reader that neither ``warns`` of a full buffer nor ``holds`` reports is not asked about them.
+    """
+    events = (*_EVENTS, _BUFFER_WARNING) if warns else _EVENTS
     states = b"".join(
         _tlv(ParameterType.EVENT_NOTIFICATION_STATE, _u16(event) + bytes((_ON,)))
-        for event in _EVENTS
+        for event in events
     )
     body = (
         bytes((0,))  # Not to factory defaults: an installer may have set the power.
         + _tlv(ParameterType.READER_EVENT_NOTIFICATION_SPEC, states)
         + _tlv(ParameterType.KEEPALIVE_SPEC, bytes((_PERIODIC,)) + _u32(keepalive_ms))
-        + _tlv(ParameterType.EVENTS_AND_REPORTS, bytes((0,)))
     )
+    if holds:
+        body += _tlv(ParameterType.EVENTS_AND_REPORTS, bytes((0,)))
     return encode_message(MessageType.SET_READER_CONFIG, number, body)
+
+
+def enable_events(number: int) -> bytes:
+    """Return the wish for what the reader has held back until now; it is not answered."""
+    return encode_message(MessageType.ENABLE_EVENTS_AND_REPORTS, number)
 
 
 def delete_rospecs(number: int) -> bytes:

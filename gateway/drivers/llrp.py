@@ -146,13 +146,15 @@ class _Link:
             DeviceError: It refuses a request, does not answer, or lacks an antenna.
         """
         config = self._config
-        answer = await self._ask(commands.get_capabilities)
-        for event in decode_message(answer):
-            if isinstance(event, ReaderCapabilities):
-                self._check(event)
+        reader = self._check(await self._ask(commands.get_capabilities))
         keepalive_ms = round(config.keepalive_s * 1_000)
-        await self._ask(lambda n: commands.set_config(n, keepalive_ms=keepalive_ms))
-        antennas = decode_antennas(await self._ask(commands.get_antennas))
+        await self._ask(
+            lambda n: commands.set_config(
+                n, keepalive_ms=keepalive_ms, warns=reader.warns, holds=reader.holds
+            )
+        )
+        # Not every reader knows; of one that refuses to say, none is known to be lost.
+        antennas = decode_antennas(await self._ask(commands.get_antennas, refusable=True))
         await self._ask(commands.delete_rospecs)
         await self._ask(commands.delete_access_specs)
         await self._ask(
@@ -164,6 +166,8 @@ class _Link:
             )
         )
         await self._ask(commands.enable_rospec)
+        if reader.holds:
+            self._writer.write(commands.enable_events(self._next()))
         self._alive_s = self._round_s = self._clock.monotonic_s()
         return antennas
 
@@ -207,19 +211,26 @@ class _Link:
         except TimeoutError:
             self._writer.transport.abort()
 
-    async def _ask(self, request: Callable[[int], bytes]) -> Message:
-        """Send a request and return its reply, which is no error; hold what comes before it."""
+    async def _ask(self, request: Callable[[int], bytes], *, refusable: bool = False) -> Message:
+        """Send a request and return its reply; hold what comes before it.
+
+        Raises:
+            DeviceError: None comes, or a refusal where the request is not ``refusable``.
+        """
         number = self._next()
         data = request(number)
         kind = MessageType(int.from_bytes(data[:2], "big") & 0x3FF)
+        answers = (f"{kind.name}_RESPONSE", MessageType.ERROR_MESSAGE.name)
         self._writer.write(data)
         due_s = self._clock.monotonic_s() + REPLY_S_MAX
         while True:
             messages = await self._receive(due_s, f"reply to {kind.name}")
             reply: Message | None = None
             for message in messages:
-                self._refuse_errors(message)
-                if message.id == number and message.name == f"{kind.name}_RESPONSE":
+                ours = message.id == number and message.name in answers
+                if not (ours and refusable):
+                    self._refuse_errors(message)
+                if ours:
                     reply = message
                 else:
                     self._held.append(message)
@@ -261,7 +272,12 @@ class _Link:
         if status != OK:
             raise self._error(f"{message.name}: status {status}: {text}")
 
-    def _check(self, reader: ReaderCapabilities) -> None:
+    def _check(self, answer: Message) -> ReaderCapabilities:
+        """Return what the reader can do, which is enough."""
+        events = decode_message(answer)
+        reader = next((e for e in events if isinstance(e, ReaderCapabilities)), None)
+        if reader is None:
+            raise self._error("the reader does not say what it can do")
         _log.info(
             "llrp_reader",
             sensor=self._config.sensor,
@@ -273,6 +289,7 @@ class _Link:
         beyond = [n for n in self._config.numbers if n > reader.antennas]
         if beyond:
             raise self._error(f"antennas {beyond} do not exist: it has {reader.antennas}")
+        return reader
 
     def _next(self) -> int:
         self._number += 1

@@ -167,6 +167,16 @@ async def test_an_antenna_missing_from_the_start_is_told() -> None:
     assert counts(got.readings) == []
 
 
+async def test_a_reader_that_does_not_know_its_antennas_is_read() -> None:
+    """What it refuses to say is no reason to go without its tags."""
+    async with serving(field(EPC_96)) as (reader, port):
+        reader.whims.mute_about_antennas = True
+        async with reading(make_section(port, antennas=[1])) as got:
+            await until(lambda: counts(got.readings)[:1] == [1.0])
+
+    assert got.error is None
+
+
 async def test_exceptions_and_overflows_are_told() -> None:
     """What went wrong in the reader reaches the journal."""
     async with serving(field()) as (reader, port), reading(make_section(port)) as got:

@@ -30,6 +30,7 @@ from gateway.decode.llrp_commands import (
     close_connection,
     delete_access_specs,
     delete_rospecs,
+    enable_events,
     enable_rospec,
     get_antennas,
     get_capabilities,
@@ -135,7 +136,13 @@ def test_captured_capabilities(frames: dict[str, dict[str, Any]]) -> None:
     assert isinstance(answer, ReaderMessage)
     assert answer.status == 0
     assert capabilities == ReaderCapabilities(
-        antennas=4, utc_clock=True, manufacturer=25_882, model=2_001_002, firmware="5.2.1.240"
+        antennas=4,
+        utc_clock=True,
+        manufacturer=25_882,
+        model=2_001_002,
+        firmware="5.2.1.240",
+        warns=True,
+        holds=True,
     )
 
 
@@ -295,14 +302,21 @@ def test_which_antennas_are_connected() -> None:
 
 # The layouts of LLRP 1.0.1, written out by hand from its chapter of binary encodings.
 REQUESTS = [
-    (get_capabilities(1), "0401 0000000b 00000001 01"),
+    (get_capabilities(1), "0401 0000000b 00000001 00"),
     (get_antennas(2), "0402 00000011 00000002 0000 02 0000 0000"),
     (
-        set_config(3, keepalive_ms=5_000),
+        set_config(3, keepalive_ms=5_000, warns=True, holds=True),
         "0403 00000040 00000003 00"
-        "00f4 0027 00f50007000280 00f50007000380 00f50007000480 00f50007000680 00f50007000880"
+        "00f4 0027 00f50007000280 00f50007000480 00f50007000680 00f50007000880 00f50007000380"
         "00dc 0009 01 00001388 00e2 0005 00",
     ),
+    (
+        set_config(3, keepalive_ms=5_000, warns=False, holds=False),
+        "0403 00000034 00000003 00"
+        "00f4 0020 00f50007000280 00f50007000480 00f50007000680 00f50007000880"
+        "00dc 0009 01 00001388",
+    ),
+    (enable_events(3), "0440 0000000a 00000003"),
     (delete_rospecs(4), "0415 0000000e 00000004 00000000"),
     (delete_access_specs(5), "0429 0000000e 00000005 00000000"),
     (
