@@ -6,27 +6,23 @@ connection loses the lease, and cannot commit. A receipt is signed only after th
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
 
-from backend.alerts import service as alerts
+from backend.batch import Item, Memory, write_batch
 from backend.clock import Clock, SystemClock
-from backend.collateral import service as collateral
-from backend.collateral.service import SensorBook
 from backend.commands import service as commands
 from backend.commands.rules import Resends
 from backend.commands.types import PendingCommand
 from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import ConfigurationError, UnavailableError
-from backend.facility import service as facility
-from backend.facility.store import facilities_of_lots
 from backend.ids import GatewayId
 from backend.ingest import service as ingest
 from backend.ingest import store as ingest_store
@@ -36,7 +32,6 @@ from backend.ingest.service import Book
 from backend.ingest.types import Examined, Message, Outcome, Reason, Refused, StreamHead
 from backend.keys import BackendKey
 from backend.log import configure_log
-from backend.telemetry import store as telemetry
 from schemas.topics import PARTITIONS, command_topic, partition_of, receipt_topic
 
 log = structlog.get_logger()
@@ -44,11 +39,14 @@ log = structlog.get_logger()
 # What a batch costs for each sensor and lot is the same however many readings it has; half a
 # second of the fastest stream is the most that others may wait for it.
 BATCH_MESSAGES_MAX: Final = 512
+EXAMINE_MESSAGES_MAX: Final = 64  # At a time: about what is examined while a batch is written.
+# The writing thread waits for the database some twenty times a batch, and each time again for the
+# interpreter, for so long; CPython's own 5 ms would be most of a batch's time.
+SWITCH_S: Final = 0.0005
 LEASE_EVERY_S: Final = 1.0  # A partition whose worker died is taken over after that long.
 DATABASE_PAUSE_S: Final = 0.5
 POISON_RETRY_S: Final = 60.0  # What could not be stored is tried again: somebody may have helped.
 POISON_MAX: Final = 1_024  # Each a gateway's: its stream goes on only when it is stored.
-OPENED_BY: Final = "ingest"
 
 ENVELOPES: Final = Counter("pledgewatch_envelopes", "Verdicts on envelopes.", ("verdict",))
 READINGS: Final = Counter("pledgewatch_readings_stored", "Readings committed.")
@@ -58,54 +56,7 @@ EVIDENCE_DROPPED: Final = Counter(
 )
 SECONDS: Final = Histogram("pledgewatch_batch_seconds", "Time from a batch to its commit.")
 
-Item = Examined | Refused
 T = TypeVar("T")
-
-
-@dataclass(slots=True, kw_only=True)
-class Memory:
-    """What a worker remembers between batches; only what is committed."""
-
-    book: Book = field(default_factory=Book)
-    sensors: SensorBook = field(default_factory=SensorBook)
-
-    def settle(self) -> None:
-        """Keep what was learnt: the transaction has committed."""
-        self.book.settle()
-        self.sensors.settle()
-
-    def forget(self) -> None:
-        """Drop what was learnt: the transaction was rolled back."""
-        self.book.forget()
-        self.sensors.forget()
-
-    def release(self) -> None:
-        """Drop what another worker may make untrue: the leases are lost."""
-        self.book.release()
-        self.sensors.forget()
-
-
-def write_batch(conn: Conn, examined: Sequence[Item], now: datetime, memory: Memory) -> Outcome:
-    """Take a batch from evidence to locks, in the caller's one transaction.
-
-    The caller holds the leases of all that is accepted since before ``memory`` was last empty.
-    """
-    outcome = ingest.accept(conn, examined, now, memory.book)
-    telemetry.append(conn, outcome.batch)
-    changes = collateral.fold(conn, outcome.batch, now, memory.sensors)
-    alerts.follow(conn, changes, now)
-    lots = {change.lot_id for change in changes}
-    concerned = {*commands.follow(conn, outcome.batch, now)}
-    if outcome.faults:
-        alerts.follow_streams(conn, outcome.faults, now)
-        concerned |= {fault.gateway for fault in outcome.faults}
-    if concerned:
-        again = collateral.reconsider(conn, concerned, now)
-        alerts.follow(conn, again, now)
-        lots |= {change.lot_id for change in again}
-    if lots:
-        facility.relock(conn, facilities_of_lots(conn, lots), now, opened_by=OPENED_BY)
-    return outcome
 
 
 @dataclass(slots=True)
@@ -254,6 +205,37 @@ class Writer:
         return gateway is None or partition_of(gateway) in self.partitions
 
 
+class Examinees:
+    """What is examined and waits for the writer, who takes all of it: nobody waits for two."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+        self._some = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def room(self) -> None:
+        """Wait until there is less than a batch."""
+        await self._room.wait()
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Let items wait, in their order."""
+        self._items += items
+        self._some.set()
+        if len(self._items) >= BATCH_MESSAGES_MAX:
+            self._room.clear()
+
+    async def take(self) -> list[Item]:
+        """Return a batch of what waits, as soon as there is something."""
+        await self._some.wait()
+        taken = self._items[:BATCH_MESSAGES_MAX]
+        del self._items[:BATCH_MESSAGES_MAX]
+        if not self._items:
+            self._some.clear()
+        self._room.set()
+        return taken
+
+
 class Worker:
     """Batches off the broker, examined in one thread and written in another."""
 
@@ -263,7 +245,7 @@ class Worker:
         self._intake = Intake()
         self._link = Link(mqtt_url, self._intake, clock)
         self._writer = Writer(db, clock)
-        self._examined: asyncio.Queue[list[Item]] = asyncio.Queue(maxsize=1)
+        self._examined = Examinees()
         self._held: frozenset[int] = frozenset()
         self._resends = Resends()
         self._idle = asyncio.Event()
@@ -292,13 +274,14 @@ class Worker:
     async def _examine(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            messages = await self._intake.take(BATCH_MESSAGES_MAX)
+            await self._examined.room()
+            messages = await self._intake.take(EXAMINE_MESSAGES_MAX)
             if not messages:
                 continue
             items = await loop.run_in_executor(
                 self._examiner, ingest.examine_all, messages, self._writer.book
             )
-            await self._examined.put(items)
+            self._examined.put(items)
 
     async def _write(self) -> None:
         """Commit batch after batch; in between, see to the leases."""
@@ -309,7 +292,7 @@ class Worker:
                 await self._command()
                 leased_s = self._clock.monotonic_s()
             try:
-                items = await asyncio.wait_for(self._examined.get(), LEASE_EVERY_S)
+                items = await asyncio.wait_for(self._examined.take(), LEASE_EVERY_S)
             except TimeoutError:
                 continue
             self._idle.clear()
@@ -379,6 +362,7 @@ def run(settings: Settings) -> None:
     if settings.mqtt_url is None:
         raise ConfigurationError("PLEDGEWATCH_MQTT_URL is not set: the worker listens there")
     key = BackendKey.load(settings.state_dir)
+    sys.setswitchinterval(SWITCH_S)
     with Database(settings.database_url) as db:
         asyncio.run(_run(db, key, settings.mqtt_url))
 

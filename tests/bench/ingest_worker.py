@@ -6,6 +6,7 @@ copies rows that were laid out beforehand, in as many transactions, into the sam
 database syncs each commit to disk.
 """
 
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from backend.ingest.types import Accepted, Examined, Message
 from backend.migrate import migrate
 from backend.telemetry.rules import COPY_HEADER, COPY_TRAILER, scalar_rows
 from backend.telemetry.types import Int32s
-from backend.worker import BATCH_MESSAGES_MAX, Writer
+from backend.worker import BATCH_MESSAGES_MAX, SWITCH_S, Writer
 from deploy.clock import unix_us
 from deploy.database import DatabaseServer
 from deploy.postgres import EmbeddedPostgres
@@ -54,6 +55,7 @@ WHAT = Measured(
 def measure() -> list[Result]:
     """Run both in turn on fresh databases; return the one result."""
     names = gateway_names(GATEWAYS)
+    sys.setswitchinterval(SWITCH_S)
     values: list[float] = []
     yardsticks: list[float] = []
     with tempfile.TemporaryDirectory(prefix="pledgewatch-bench-") as folder:

@@ -8,10 +8,10 @@ from typing import Final
 
 from nacl.signing import SigningKey
 
+from backend.batch import Memory, write_batch
 from backend.db import Database
 from backend.ingest.service import examine_all
 from backend.ingest.types import Accepted
-from backend.worker import Memory, write_batch
 from schemas.quantities import Quantity
 from tests.builders import FixedClock
 from tests.gateway_double import GatewayDouble, Sealed, Tag, Value

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from backend.batch import Memory, write_batch
 from backend.db import Database
 from backend.ingest.service import Book, examine_all
 from backend.ingest.types import Message, Outcome, Verdict
 from backend.telemetry.types import datetime_of
-from backend.worker import Memory, write_batch
 from schemas.quantities import Quantity
 from tests.gateway_double import BASE_US, Sealed, Tag, Value
 from tests.warehouse import Warehouse

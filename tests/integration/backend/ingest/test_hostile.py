@@ -5,6 +5,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from backend.batch import write_batch
 from backend.db import Database
 from backend.errors import UnavailableError
 from backend.ids import GatewayId
@@ -12,7 +13,6 @@ from backend.ingest.service import examine_all
 from backend.ingest.store import REFUSED_BYTES_MAX, REFUSED_ROWS_PER_HOUR_MAX
 from backend.ingest.types import Accepted, Duplicate, Fork, Gap, Message, Refused
 from backend.telemetry.types import datetime_of
-from backend.worker import write_batch
 from schemas.envelope import CONTENT_TYPE, ENVELOPE_BYTES_MAX, encode_payload
 from schemas.receipt import StreamState
 from schemas.topics import up_topic

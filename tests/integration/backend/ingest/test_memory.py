@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from backend.batch import Memory, write_batch
 from backend.collateral.rules.lot import sensor_of
 from backend.collateral.store.states import load_sensors_of
 from backend.collateral.types import SensorKey, SensorState
@@ -13,7 +14,7 @@ from backend.ids import GatewayId
 from backend.ingest.service import examine_all
 from backend.ingest.types import Message
 from backend.telemetry.types import datetime_of
-from backend.worker import Memory, Writer, write_batch
+from backend.worker import Writer
 from schemas.quantities import EventType, Quantity
 from tests.builders import FixedClock
 from tests.gateway_double import Happening, Sealed, Value

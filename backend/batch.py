@@ -1,0 +1,71 @@
+"""One batch of envelopes, from evidence to the locks that it asks for, in one transaction.
+
+It only composes; who calls it holds the leases, opens the transaction and commits it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from backend.alerts import service as alerts
+from backend.collateral import service as collateral
+from backend.collateral.service import SensorBook
+from backend.commands import service as commands
+from backend.db import Conn
+from backend.facility import service as facility
+from backend.facility.store import facilities_of_lots
+from backend.ingest import service as ingest
+from backend.ingest.service import Book
+from backend.ingest.types import Examined, Outcome, Refused
+from backend.telemetry import store as telemetry
+
+OPENED_BY: Final = "ingest"
+
+Item = Examined | Refused
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What a worker remembers between batches; only what is committed."""
+
+    book: Book = field(default_factory=Book)
+    sensors: SensorBook = field(default_factory=SensorBook)
+
+    def settle(self) -> None:
+        """Keep what was learnt: the transaction has committed."""
+        self.book.settle()
+        self.sensors.settle()
+
+    def forget(self) -> None:
+        """Drop what was learnt: the transaction was rolled back."""
+        self.book.forget()
+        self.sensors.forget()
+
+    def release(self) -> None:
+        """Drop what another worker may make untrue: the leases are lost."""
+        self.book.release()
+        self.sensors.forget()
+
+
+def write_batch(conn: Conn, examined: Sequence[Item], now: datetime, memory: Memory) -> Outcome:
+    """Take a batch from evidence to locks, in the caller's one transaction.
+
+    The caller holds the leases of all that is accepted since before ``memory`` was last empty.
+    """
+    outcome = ingest.accept(conn, examined, now, memory.book)
+    telemetry.append(conn, outcome.batch)
+    changes = collateral.fold(conn, outcome.batch, now, memory.sensors)
+    alerts.follow(conn, changes, now)
+    lots = {change.lot_id for change in changes}
+    concerned = {*commands.follow(conn, outcome.batch, now)}
+    if outcome.faults:
+        alerts.follow_streams(conn, outcome.faults, now)
+        concerned |= {fault.gateway for fault in outcome.faults}
+    if concerned:
+        again = collateral.reconsider(conn, concerned, now)
+        alerts.follow(conn, again, now)
+        lots |= {change.lot_id for change in again}
+    if lots:
+        facility.relock(conn, facilities_of_lots(conn, lots), now, opened_by=OPENED_BY)
+    return outcome

@@ -1,0 +1,39 @@
+"""What waits between the worker's two threads."""
+
+import asyncio
+
+from backend.ingest.rules.examine import refuse
+from backend.ingest.types import Message, Reason, Refused
+from backend.worker import BATCH_MESSAGES_MAX, Examinees
+
+
+def items(count: int) -> list[Refused]:
+    """Return items that tell their place."""
+    messages = [Message(topic=f"{n}", data=b"", received_unix_us=n) for n in range(count)]
+    return [refuse(message, Reason.NOT_CBOR, "") for message in messages]
+
+
+async def test_all_that_waits_is_taken_at_once_in_its_order() -> None:
+    """However many times something was put, it is one batch."""
+    waiting, some = Examinees(), items(5)
+    waiting.put(some[:2])
+    waiting.put(some[2:])
+    assert await waiting.take() == some
+    async with asyncio.TaskGroup() as tasks:
+        later = tasks.create_task(waiting.take())
+        await asyncio.sleep(0)
+        assert not later.done()
+        waiting.put(some[:1])
+    assert later.result() == some[:1]
+
+
+async def test_there_is_no_room_beyond_a_batch() -> None:
+    """Who examines waits for the writer; a batch is never longer than it may be."""
+    waiting, many = Examinees(), items(BATCH_MESSAGES_MAX + 3)
+    waiting.put(many)
+    async with asyncio.TaskGroup() as tasks:
+        entering = tasks.create_task(waiting.room())
+        await asyncio.sleep(0)
+        assert not entering.done()
+        assert await waiting.take() == many[:BATCH_MESSAGES_MAX]
+    assert await waiting.take() == many[BATCH_MESSAGES_MAX:]
