@@ -1,12 +1,5 @@
 """The serial drivers on real pseudo terminals: scales, receivers and RFID readers."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
-import cbor2
 import pytest
 
 from gateway.clock import SystemClock
@@ -15,60 +8,13 @@ from gateway.decode.families import family
 from gateway.decode.yrm100 import crc16_gen2, encode_inventory_many
 from gateway.drivers.rfid import INVENTORIES, read_rfid
 from gateway.drivers.serial_line import read_serial_line
-from gateway.errors import DeviceError
-from gateway.reading import Arrival, EventReading, Reading, Scalar, Sighting, Sweep
+from gateway.reading import Scalar, Sighting
 from schemas.quantities import Quality, Quantity
+from tests.integration.gateway.collected import Batches, collecting, make_section
 from tests.integration.gateway.lines import Line
 from tests.integration.gateway.support import until
-from tests.unit.gateway.builders import unfold
 
-Batches = AsyncGenerator[Sequence[Arrival | Sweep], None]
 EPC = bytes.fromhex("3074257bf7194e4000001a85")
-
-
-@dataclass(slots=True)
-class Collected:
-    """What a driver yielded, and how it ended."""
-
-    readings: list[Reading] = field(default_factory=list[Reading])
-    error: DeviceError | None = None
-
-    def scalars(self, quantity: Quantity) -> list[float]:
-        """Return the values of one quantity."""
-        return [r.value for r in self.readings if isinstance(r, Scalar) and r.quantity is quantity]
-
-    def faults(self) -> list[str]:
-        """Return why of every fault."""
-        return [cbor2.loads(r.body)["why"] for r in self.readings if isinstance(r, EventReading)]
-
-
-@asynccontextmanager
-async def collecting(batches: Batches, line: Line | None = None) -> AsyncGenerator[Collected]:
-    """Run a driver meanwhile, and wait until it has opened ``line``."""
-    collected = Collected()
-
-    async def collect() -> None:
-        try:
-            async with aclosing(batches):
-                async for batch in batches:
-                    for arrival in batch:
-                        whole = [arrival] if isinstance(arrival, Sweep) else arrival
-                        collected.readings += unfold(whole)
-        except DeviceError as error:
-            collected.error = error
-
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(collect())
-        if line is not None:
-            await until(lambda: line.is_open)
-        yield collected
-        task.cancel()
-
-
-def make_section(line: Line, family_name: str, **overrides: Any) -> SerialSection:  # noqa: ANN401
-    """Return the configuration of a device on ``line``."""
-    values: dict[str, Any] = {"sensor": "s", "family": family_name, "port": line.path}
-    return SerialSection(**(values | overrides))
 
 
 def serial_line(line: Line, family_name: str) -> Batches:
