@@ -17,9 +17,9 @@ from gateway.config.modbus import ModbusSection, RegisterSection, UnitSection
 from gateway.drivers.modbus import read_modbus
 from gateway.reading import EventReading, Reading, Scalar
 from schemas.quantities import Quantity
+from tests.integration.gateway.collected import Collected, collecting
 from tests.integration.gateway.lines import Line
 from tests.integration.gateway.support import until
-from tests.integration.gateway.test_serial_drivers import Collected, collecting
 
 Answer = Callable[[int, bytes], Sequence[bytes]]
 MASS = 1_234_567

@@ -9,10 +9,19 @@ from gateway.clock import SystemClock
 from gateway.drivers.intake import LIFE_CHANNEL, Bounds, Intake, SensorPlan
 from gateway.drivers.report import ReportRule
 from gateway.health import Watched
-from gateway.reading import ClockSegment, Entry, EventReading, Instant, Reading, Scalar
+from gateway.reading import (
+    Channels,
+    ClockSegment,
+    Entry,
+    EventReading,
+    Instant,
+    Reading,
+    Scalar,
+    Sweep,
+)
 from schemas.envelope import ClockState
 from schemas.quantities import EventType, Quality, Quantity
-from tests.unit.gateway.builders import T0_UNIX_US, make_event, make_scalar, unfold
+from tests.unit.gateway.builders import T0_UNIX_US, make_event, make_scalar, make_sweep, unfold
 
 SENSOR = "scale-1"
 
@@ -248,3 +257,105 @@ def test_sensor_may_move_from_one_device_to_another() -> None:
         SENSOR: "implausible",
         "scale-2": "up",
     }
+
+
+BLOCK = Channels(
+    [("t-1", Quantity.TEMPERATURE), ("t-1", Quantity.HUMIDITY), ("t-2", Quantity.TILT)]
+)
+
+
+def make_sweeping_intake() -> tuple[Intake, SteppingClock, Journal]:
+    """Return an intake of two sensors that are read in one block; temperature is bounded."""
+    clock, journal = SteppingClock(), Journal()
+    channels = {"t-1": ("temperature", "humidity"), "t-2": ("tilt",)}
+    plan = SensorPlan(
+        watched=[Watched(sensor=s, late_s=3.0, channels=c) for s, c in channels.items()],
+        rules={(sensor, None): ReportRule(heartbeat_s=5.0) for sensor in channels},
+        bounds={("t-1", Quantity.TEMPERATURE): Bounds(min=-40.0, max=85.0)},
+    )
+    return Intake([plan], clock, journal.put), clock, journal
+
+
+def sweep(*values: float) -> Sweep:
+    """Return a sweep of the block."""
+    return make_sweep(values, channels=BLOCK)
+
+
+def states(journal: Journal, sensor: str) -> list[object]:
+    """Return the states of one sensor's health that were journalled."""
+    events = [r for r in journal.readings() if isinstance(r, EventReading) and r.sensor == sensor]
+    return [cbor2.loads(e.body)["state"] for e in events if e.type is EventType.HEALTH]
+
+
+def test_sweep_is_passed_on_whole_with_the_health_of_its_sensors() -> None:
+    """A block's first answer is news, and brings every sensor up at once."""
+    intake, _, journal = make_sweeping_intake()
+    intake.take([sweep(20.0, 50.0, 1.0)])
+
+    scalars = [r for r in journal.readings() if isinstance(r, Scalar)]
+    assert [(s.sensor, s.value) for s in scalars] == [("t-1", 20.0), ("t-1", 50.0), ("t-2", 1.0)]
+    assert journal.batches[0][2]
+    assert (states(journal, "t-1"), states(journal, "t-2")) == (["up"], ["up"])
+
+
+def test_impossible_value_in_a_sweep_is_marked_alone() -> None:
+    """Its neighbours stay good, and only its own sensor is implausible, until a good one comes."""
+    intake, _, journal = make_sweeping_intake()
+    intake.take([sweep(400.0, 50.0, 1.0)])
+    intake.take([sweep(20.0, 51.0, 2.0)])
+
+    scalars = [r for r in journal.readings() if isinstance(r, Scalar)]
+    assert [s.quality for s in scalars[:3]] == [Quality.IMPLAUSIBLE, Quality.GOOD, Quality.GOOD]
+    assert [s.quality for s in scalars[3:]] == [Quality.GOOD] * 3
+    assert states(journal, "t-1") == ["implausible", "up"]
+    assert states(journal, "t-2") == ["up"]
+
+
+def test_what_is_no_number_in_a_sweep_becomes_a_fault() -> None:
+    """NaN and infinity never reach an envelope; the rest of the sweep does."""
+    intake, _, journal = make_sweeping_intake()
+    intake.take([sweep(20.0, float("nan"), float("inf"))])
+
+    assert [r.value for r in journal.readings() if isinstance(r, Scalar)] == [20.0]
+    assert {b["why"] for b in journal.bodies(EventType.FAULT)} == {"not_finite"}
+    assert states(journal, "t-2") == ["late"]
+
+
+def test_numbers_too_large_to_be_summed_are_numbers() -> None:
+    """Finite values whose sum is not are passed on."""
+    intake, _, journal = make_sweeping_intake()
+    intake.take([sweep(20.0, 1.7e308, 1.7e308)])
+
+    assert len([r for r in journal.readings() if isinstance(r, Scalar)]) == 3
+
+
+def test_register_that_fails_makes_its_sensor_late() -> None:
+    """While one register of a block gives nothing, the block's others stay up."""
+    intake, clock, journal = make_sweeping_intake()
+    for second in range(5):
+        clock.pass_s(1.0)
+        whole = sweep(20.0 + second, 50.0 + second, 1.0 + second)
+        intake.take([whole if second == 0 else whole.select([True, False, True])])
+        intake.tick()
+
+    assert states(journal, "t-1") == ["up", "late"]
+    assert states(journal, "t-2") == ["up"]
+
+
+def test_newest_reading_of_each_channel_is_kept() -> None:
+    """Of whole sweeps, of parts of them, and of implausible ones; each reading is counted."""
+    intake, clock, _ = make_sweeping_intake()
+    intake.take([sweep(20.0, 50.0, 1.0), sweep(400.0, 51.0, 2.0)])
+    clock.pass_s(1.0)
+    intake.take([sweep(21.0, 52.0, 3.0).select([True, False, True])])
+
+    newest = {
+        r.reading.quantity: r.reading.value
+        for r in intake.latest.of("t-1")
+        if isinstance(r.reading, Scalar)
+    }
+    assert newest == {Quantity.TEMPERATURE: 21.0, Quantity.HUMIDITY: 51.0}
+    assert intake.latest.counts["t-1", Quality.GOOD] == 4
+    assert intake.latest.counts["t-1", Quality.IMPLAUSIBLE] == 1
+    intake.latest.forget({"t-1"})
+    assert intake.latest.of("t-1") == []
