@@ -26,7 +26,7 @@ class Link:
     """A TCP relay on a port of its own."""
 
     def __init__(self, port: int, target_port: int) -> None:
-        self._port = port
+        self.port = port
         self._target_port = target_port
         self._state = LinkState.OPEN
         self._writers: set[asyncio.StreamWriter] = set()
@@ -55,7 +55,7 @@ class Link:
         asyncio.set_event_loop(self._loop)
         self._flowing.set()
         self._loop.run_until_complete(
-            asyncio.start_server(self._relay, "127.0.0.1", self._port, limit=CHUNK_BYTES)
+            asyncio.start_server(self._relay, "127.0.0.1", self.port, limit=CHUNK_BYTES)
         )
         self._up.set()
         self._loop.run_forever()

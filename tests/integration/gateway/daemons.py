@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,11 +47,17 @@ def gateway(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @asynccontextmanager
 async def daemon(
-    config: Path, environment: Mapping[str, str] | None = None
+    config: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    program: Sequence[str] = ("gateway",),
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run the daemon meanwhile; it is stopped in order unless it has ended."""
+    """Run the daemon meanwhile; it is stopped in order unless it has ended.
+
+    ``program`` is the module to run, with what comes before its command.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "run", "--config", str(config)),
+        *(sys.executable, "-m", *program, "run", "--config", str(config)),
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
     )
