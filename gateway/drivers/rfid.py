@@ -29,6 +29,10 @@ INVENTORIES: Final = 0xFFFF  # The most that one command asks a YRM100 for: some
 RESTART_S: Final = 60.0  # Asked again before they can have ended.
 QUIET_RESTART_S: Final = 2.0  # Asked again when the reader has stopped by itself.
 POLL_S_MIN: Final = 0.1  # Between two polls: an empty field is not asked at the line's full rate.
+ROUND_S_MAX: Final = 60.0  # An inventory that does not end is counted all the same.
+TAGS_MAX: Final = (
+    10_000  # More than one antenna reads in a round; a reader gone mad must not grow.
+)
 _WAIT_S_MIN: Final = 0.001
 
 
@@ -111,7 +115,7 @@ class _Round:
     def note(self, events: Sequence[Event]) -> None:
         """Take in what the reader said."""
         for event in events:
-            if isinstance(event, TagRead):
+            if isinstance(event, TagRead) and len(self.tags) < TAGS_MAX:
                 self.tags.add(event.epc)
             self.alive = self.alive or isinstance(event, TagRead | ReaderReply)
 
@@ -158,7 +162,7 @@ async def read_rfid(
             ended = asking.note(events, now_s)
             tags.note(events)
             arrivals = [arrival_of(config.sensor, event, time_unix_us) for event in events]
-            over = ended and now_s - tags.since_s >= config.inventory_s
+            over = now_s - tags.since_s >= (config.inventory_s if ended else ROUND_S_MAX)
             if over and (count := tags.close(now_s)) is not None:
                 arrivals.append([_inventory(config.sensor, count, time_unix_us)])
             if arrivals := [arrival for arrival in arrivals if arrival]:
