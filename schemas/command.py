@@ -11,9 +11,10 @@ from typing import Final, assert_never
 import cbor2
 
 from schemas.cose import Sign1, check_content_type, decode_cbor
-from schemas.envelope import NUMBER_MAX
+from schemas.envelope import HASH_BYTES, NUMBER_MAX
 from schemas.errors import Malformation, MalformedError
 from schemas.fields import bytes_field, enum_field, list_field, name_field, uint_field
+from schemas.image import CHUNKS_MAX
 
 CONTENT_TYPE: Final = "application/pledgewatch-command+cbor"
 VERSION: Final = 1
@@ -29,6 +30,7 @@ class CommandType(StrEnum):
     CHALLENGE = "challenge"
     CONFIGURE = "configure"
     ROTATE = "rotate"
+    FETCH_IMAGE = "fetch_image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,15 @@ class Rotate:
     """Make a new key, and let it take the place of the old one."""
 
 
-Order = Challenge | Configure | Rotate
+@dataclass(frozen=True, slots=True)
+class FetchImage:
+    """Send the image of that digest, or only those ``chunks`` of it; none named: all."""
+
+    sha256: bytes
+    chunks: tuple[int, ...] = ()
+
+
+Order = Challenge | Configure | Rotate | FetchImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +93,8 @@ def type_of(order: Order) -> CommandType:
             return CommandType.CONFIGURE
         case Rotate():
             return CommandType.ROTATE
+        case FetchImage():
+            return CommandType.FETCH_IMAGE
         case _:
             assert_never(order)
 
@@ -110,6 +122,8 @@ def body_of(order: Order) -> list[object]:
             return [toml]
         case Rotate():
             return []
+        case FetchImage(sha256, chunks):
+            return [sha256, list(chunks)]
         case _:
             assert_never(order)
 
@@ -150,8 +164,22 @@ def decode_order(kind: CommandType, body: object) -> Order:
         case CommandType.ROTATE:
             list_field(body, "body", 0)
             return Rotate()
+        case CommandType.FETCH_IMAGE:
+            sha256, chunks = list_field(body, "body", 2)
+            return FetchImage(bytes_field(sha256, "body.sha256", HASH_BYTES), _chunks(chunks))
         case _:
             assert_never(kind)
+
+
+def _chunks(item: object) -> tuple[int, ...]:
+    """Return numbers of chunks, each named once and in order."""
+    chunks = tuple(
+        uint_field(each, "body.chunks", at_most=CHUNKS_MAX - 1)
+        for each in list_field(item, "body.chunks")
+    )
+    if list(chunks) != sorted(set(chunks)):
+        raise MalformedError(Malformation.BAD_FIELD, "body.chunks", item, "ascending numbers")
+    return chunks
 
 
 def _toml(item: object) -> str | None:

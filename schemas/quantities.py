@@ -65,7 +65,7 @@ class EventType(StrEnum):
     FAULT = "fault"  # {"why": name, "bytes": bytes}
     CAMERA_OBJECT = "camera_object"  # one tracked object's latest state
     CAMERA_STATUS = "camera_status"  # {"status": "online|offline|stopped", "role": text}
-    CAMERA_TAMPER = "camera_tamper"  # {"what": "covered|moved|dark|blurry", "active": bool}
+    CAMERA_TAMPER = "camera_tamper"  # {"what": "covered|moved|dark|blurry|frozen", "active": bool}
     GATEWAY_START = "gateway_start"  # {"software": text, "config_sha256": bytes, ...}
     CLOCK_STEP = "clock_step"  # {"step_us": int}
     READINGS_DROPPED = "readings_dropped"  # {"count": int, "why": name}

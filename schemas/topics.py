@@ -32,6 +32,20 @@ def command_topic(gateway: str) -> str:
     return f"{_ROOT}/down/{gateway}/command"
 
 
+def image_topic(gateway: str) -> str:
+    """Return the topic of the chunks of images that ``gateway`` was asked for."""
+    return f"{_ROOT}/image/{gateway}"
+
+
+IMAGE_FILTER: Final = f"{_ROOT}/image/+"  # Of all gateways' chunks; they are rare.
+
+
+def image_gateway(topic: str) -> str | None:
+    """Return whose chunks come on ``topic``; None: it is no topic of images."""
+    head, _, gateway = topic.rpartition("/")
+    return gateway if head == f"{_ROOT}/image" else None
+
+
 def status_topic(gateway: str) -> str:
     """Return the topic of the last will of ``gateway``."""
     return f"{_ROOT}/status/{gateway}"

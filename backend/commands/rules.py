@@ -27,6 +27,7 @@ LIFE: Final[Mapping[CommandType, timedelta]] = {
     CommandType.CHALLENGE: timedelta(minutes=10),
     CommandType.CONFIGURE: timedelta(days=7),  # A gateway may be without network for that long.
     CommandType.ROTATE: timedelta(days=7),
+    CommandType.FETCH_IMAGE: timedelta(minutes=5),  # A person waits for it.
 }
 ANSWER_WITHIN: Final = timedelta(minutes=2)  # Of a challenge, while envelopes go on arriving.
 ONLINE_WITHIN: Final = timedelta(seconds=60)  # Heartbeats come at least every 30 s.
@@ -188,6 +189,19 @@ def challenge_finding(gateway_id: GatewayId, at: datetime) -> Finding:
     text = f"{gateway_id} sends, but has not answered a challenge: its readings may be replayed"
     return _finding(
         gateway_id, challenge_cause(gateway_id), AlertKind.SURVEILLANCE_LOST, text, (at, None)
+    )
+
+
+def revoked_cause(gateway_id: GatewayId) -> str:
+    """Return the name of the cause of alerts about a gateway that an operator revoked."""
+    return f"gateway:{gateway_id}:revoked"
+
+
+def revoked_finding(gateway_id: GatewayId, at: datetime) -> Finding:
+    """Return the finding that a gateway is revoked, so that nobody watches by it."""
+    text = f"{gateway_id} was revoked: nothing that it sends is accepted"
+    return _finding(
+        gateway_id, revoked_cause(gateway_id), AlertKind.SURVEILLANCE_LOST, text, (at, None)
     )
 
 

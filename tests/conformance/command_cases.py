@@ -38,6 +38,14 @@ def valid_contents() -> dict[str, tuple[str, Json]]:
             content(type="configure", body={"toml": None}),
         ),
         "rotate": ("Make a new key.", content(type="rotate", body={})),
+        "fetch-image": (
+            "Send the whole image.",
+            content(type="fetch_image", body={"sha256": NONCE, "chunks": []}),
+        ),
+        "fetch-image-chunks": (
+            "Send the chunks that were lost.",
+            content(type="fetch_image", body={"sha256": NONCE, "chunks": [0, 5, 63]}),
+        ),
         "greatest-numbers": (
             "Each number at its upper bound.",
             content(
@@ -96,6 +104,9 @@ def refused_cases(forge: Forge) -> list[Case]:
         ordered("toml-bytes", "body.toml", "configure", [b""]),
         ordered("toml-too-long", "body.toml", "configure", ["#" * 65_537]),
         ordered("rotate-with-a-key", "body", "rotate", [bytes(32)]),
+        ordered("fetch-no-digest", "body.sha256", "fetch_image", [bytes(31), [0]]),
+        ordered("fetch-chunk-too-high", "body.chunks", "fetch_image", [bytes(32), [64]]),
+        ordered("fetch-chunk-twice", "body.chunks", "fetch_image", [bytes(32), [1, 1]]),
         ordered("body-map", "body", "rotate", {}),
         Case("number-bignum", forge.changed(1, cbor2.CBORTag(2, b"\1")), "not_cbor", "payload"),
     ]

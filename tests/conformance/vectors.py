@@ -11,7 +11,15 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
-from schemas.command import Challenge, Command, CommandType, Configure, Order, Rotate
+from schemas.command import (
+    Challenge,
+    Command,
+    CommandType,
+    Configure,
+    FetchImage,
+    Order,
+    Rotate,
+)
 from schemas.digest import Digest
 from schemas.envelope import Clock, ClockState, Envelope, Events, Scalars, Sightings
 from schemas.quantities import EventType, Quantity
@@ -218,6 +226,8 @@ def command_content(command: Command) -> Json:
             body["toml"] = toml
         case Rotate():
             pass
+        case FetchImage(sha256, chunks):
+            body |= {"sha256": sha256.hex(), "chunks": list(chunks)}
     return {
         "gateway": command.gateway,
         "number": command.number,
@@ -238,6 +248,9 @@ def command_from(content: Json) -> Command:
             order = Configure(content["body"]["toml"])
         case CommandType.ROTATE:
             order = Rotate()
+        case CommandType.FETCH_IMAGE:
+            body = content["body"]
+            order = FetchImage(bytes.fromhex(body["sha256"]), tuple(body["chunks"]))
     return Command(
         gateway=content["gateway"],
         number=content["number"],

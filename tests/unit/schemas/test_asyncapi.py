@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from schemas import command, digest, envelope, receipt, topics
+from schemas import command, digest, envelope, image, receipt, topics
 from tests.conformance.vectors import VECTORS
 
 SCHEMAS: Final = VECTORS.parent
@@ -17,6 +17,7 @@ TOPICS: Final = {
     "envelopes": topics.up_topic,
     "receipts": topics.receipt_topic,
     "commands": topics.command_topic,
+    "images": topics.image_topic,
     "status": topics.status_topic,
 }
 PARTIES: Final = {"gateway", "backend"}
@@ -148,6 +149,7 @@ def test_payloads_name_their_grammar_and_limit() -> None:
         "digest": digest.DIGEST_BYTES_MAX,
         "receipt": receipt.RECEIPT_BYTES_MAX,
         "command": command.COMMAND_BYTES_MAX,
+        "chunk": image.MESSAGE_BYTES_MAX,
     }
 
     for name, bytes_max in limits.items():

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from schemas import command, digest, envelope, receipt
+from schemas import command, digest, envelope, image, receipt
 from schemas.bodies import EVENT_BODY_BYTES_MAX
 from schemas.columns import TAGS
 from schemas.cose import CBOR_DEPTH_MAX, KEY_ID_BYTES, SIGN1_TAG, SIGNATURE_BYTES
@@ -58,6 +58,18 @@ def test_grammar_lists_every_command() -> None:
 
     assert re.findall(r'type: "(\w+)"', code) == list(command.CommandType)
     assert f"nonce: bstr .size {command.NONCE_BYTES}" in code
+
+
+def test_grammar_of_chunks_says_its_limits() -> None:
+    """Version, lengths and numbers of image chunks are those of the codec."""
+    text = _text("image-chunk-v1.cddl")
+
+    assert f"version: {image.VERSION}," in text
+    assert f"image_bytes: 1..{image.IMAGE_BYTES_MAX}," in text
+    assert f"index: 0..{image.CHUNKS_MAX - 1}," in text
+    assert f"data: bstr .size (1..{image.CHUNK_BYTES_MAX})" in text
+    assert f"{image.MESSAGE_BYTES_MAX:,} bytes" in text
+    assert f"chunks: [* 0..{image.CHUNKS_MAX - 1}]" in _text(COMMAND)
 
 
 def test_grammar_gives_each_column_its_tag() -> None:
