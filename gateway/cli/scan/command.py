@@ -17,7 +17,7 @@ from gateway.cli.scan.ports import find_ports
 PORTS_AT_ONCE_MAX: Final = 16
 _HINTS: Final = {
     PortState.SILENT: "nothing speaks by itself; readers and Modbus answer only to --ask",
-    PortState.UNKNOWN: "something speaks that no family understands; try --ask, or decode",
+    PortState.UNKNOWN: "something speaks that no family understands; record it, and try decode",
     PortState.BUSY: "another program holds it: the daemon? stop it, or look with watch",
     PortState.FORBIDDEN: "no rights: be in the group dialout, or use sudo",
 }

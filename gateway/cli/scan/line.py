@@ -5,6 +5,7 @@ which the daemon does too).
 """
 
 import errno
+import termios
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import sleep
@@ -24,7 +25,7 @@ from gateway.decode.lines import json_line
 LISTEN_S: Final = 2.5  # Slow devices speak once a second: this holds two of their frames.
 BYTES_MAX: Final = 65_536  # More tells nothing more.
 PAUSE_S: Final = 0.1  # A line that rests for so long has ended its frame.
-ANSWER_S: Final = 0.4
+ANSWER_S: Final = 1.5  # An inventory takes a reader a second.
 UNIT_S: Final = 0.15
 _CLOCK: Final = SystemClock()
 _REST_S: Final = 0.005  # Between two Modbus frames, 3.5 characters at least.
@@ -61,7 +62,13 @@ class Question:
 
 
 # Versions, weights, and one inventory. Each is sent twice: two valid answers are no chance.
+# Chafon first: its frames begin with their length, so that other questions may stay in its way.
 QUESTIONS: Final = (
+    Question(
+        family="rfid-chafon",
+        setting=Setting(baud=57_600),
+        texts=(chafon.encode_inventory_18(), chafon.encode_inventory_288()),
+    ),
     Question(family="scale-sics", setting=Setting(), texts=(b"SI\r\n", b"S\r\n")),
     Question(
         family="rfid-yrm100",
@@ -72,11 +79,6 @@ QUESTIONS: Final = (
         family="rfid-yr903",
         setting=Setting(baud=115_200),
         texts=(yr903.encode_command(0x72), yr903.encode_inventory()),
-    ),
-    Question(
-        family="rfid-chafon",
-        setting=Setting(baud=57_600),
-        texts=(chafon.encode_inventory_18(), chafon.encode_inventory_288()),
     ),
 )
 
@@ -95,7 +97,8 @@ def search_port(port: SerialPort, search: Search) -> Found:
     try:
         with _open(port) as line:
             heard = _listen(line, port, search)
-            if heard.state is PortState.RECOGNISED or not search.ask:
+            # Where something speaks, a question would only talk into it: another master's bus.
+            if heard.state is not PortState.SILENT or not search.ask:
                 return heard
             return _ask_families(line, port) or _ask_modbus(line, port, search) or heard
     except (serial.SerialException, OSError, ValueError) as error:
@@ -124,7 +127,8 @@ def _listen(line: serial.Serial, port: SerialPort, search: Search) -> Found:
     """Return what speaks by itself; on a line that is silent at one speed it is at all."""
     spoke = False
     for setting in LISTENED:
-        _apply(line, setting)
+        if not _apply(line, setting):
+            continue
         chunks = _collect(line, search.listen_s)
         if not chunks:
             break
@@ -137,11 +141,12 @@ def _listen(line: serial.Serial, port: SerialPort, search: Search) -> Found:
 
 def _ask_families(line: serial.Serial, port: SerialPort) -> Found | None:
     for question in QUESTIONS:
-        _apply(line, question.setting)
+        if not _apply(line, question.setting):
+            continue
         chunks: list[bytes] = []
         for text in question.texts * 2:
             line.write(text)
-            chunks += _collect(line, ANSWER_S)
+            chunks += _collect(line, ANSWER_S, answer=True)
             if not chunks:
                 break  # Whoever does not answer the first is somebody else.
         score = score_family(family(question.family), chunks)
@@ -152,7 +157,8 @@ def _ask_families(line: serial.Serial, port: SerialPort) -> Found | None:
 
 def _ask_modbus(line: serial.Serial, port: SerialPort, search: Search) -> Found | None:
     for setting in MODBUS_ASKED:
-        _apply(line, setting)
+        if not _apply(line, setting):
+            continue
         units = [
             FoundUnit(unit=unit, identity=_identity(line, unit))
             for unit in range(1, search.units + 1)
@@ -192,20 +198,26 @@ def _exchange(line: serial.Serial, request: bytes, unit: int, function: int) -> 
     return b""
 
 
-def _apply(line: serial.Serial, setting: Setting) -> None:
-    line.apply_settings(
-        {
-            "baudrate": setting.baud,
-            "bytesize": setting.bytesize,
-            "parity": setting.parity,
-            "stopbits": setting.stopbits,
-        }
-    )
+def _apply(line: serial.Serial, setting: Setting) -> bool:
+    """Drive the line by ``setting``; return whether the port can."""
+    try:
+        line.apply_settings(
+            {
+                "baudrate": setting.baud,
+                "bytesize": setting.bytesize,
+                "parity": setting.parity,
+                "stopbits": setting.stopbits,
+            }
+        )
+    except termios.error:  # A pseudo terminal knows no parity; some adapters no odd speeds.
+        line.apply_settings({"bytesize": 8, "parity": "N", "stopbits": 1})
+        return False
     line.reset_input_buffer()  # What came at another speed.
+    return True
 
 
-def _collect(line: serial.Serial, span_s: float) -> list[bytes]:
-    """Return what comes within ``span_s``, cut where the line rested."""
+def _collect(line: serial.Serial, span_s: float, *, answer: bool = False) -> list[bytes]:
+    """Return what comes within ``span_s``, cut where the line rested; an ``answer`` ends there."""
     chunks: list[bytes] = []
     current = bytearray()
     until_s = _CLOCK.monotonic_s() + span_s
@@ -217,6 +229,8 @@ def _collect(line: serial.Serial, span_s: float) -> list[bytes]:
         if not got and current:
             chunks.append(bytes(current))
             current.clear()
+            if answer:
+                break
     return [*chunks, bytes(current)] if current else chunks
 
 

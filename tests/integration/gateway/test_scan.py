@@ -1,0 +1,183 @@
+"""Scan recognises every serial device of the simulator, and calls nothing else a device."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import serial
+
+from gateway.config.file import parse_config
+from gateway.drivers.plan.vocabulary import vocabulary
+from tests.integration.gateway.daemons import ROOT, gateway
+from tests.integration.gateway.lines import Line
+
+READY_S_MAX = 30.0
+POLL_S = 0.05
+SCALES = {"tscale": "scale-tscale", "ad": "scale-ad", "ohaus": "scale-ohaus", "sics": "scale-sics"}
+READERS = {
+    "yrm100": "rfid-yrm100",
+    "yr903": "rfid-yr903",
+    "chafon-18": "rfid-chafon",
+    "chafon-288": "rfid-chafon",
+}
+GNSS = {"nmea": "nmea", "ubx": "ubx"}
+EXPECTED = (
+    {f"scale-{form}": family for form, family in SCALES.items()}
+    | {f"reader-{form}": family for form, family in READERS.items()}
+    | {f"gnss-{form}": family for form, family in GNSS.items()}
+    | {"weigher": "modbus"}
+)
+
+
+def scenario() -> str:
+    """Return a site with one serial device of every form that the simulator knows."""
+    lots = [*(f"scale-{form}" for form in SCALES), "weigher", *(f"gnss-{form}" for form in GNSS)]
+    parts = [
+        'name = "every"\nsite = "every"\norigin_lat_deg = 51.95\norigin_lon_deg = 4.05\n'
+        'dock = "dock"\nprice_period_s = 5.0\n[noise]\nprofile = "demo"\n'
+        '[[zone]]\nname = "hall"\npolygon = [[0, 0], [30, 0], [30, 20], [0, 20]]\n'
+        '[[zone]]\nname = "dock"\npolygon = [[30, 0], [60, 0], [60, 20], [30, 20]]\n'
+        '[[instrument]]\nname = "CU"\nvalue = 9650.0\ncurrency = "USD"\nunit = "TNE"\n'
+    ]
+    for number, lot in enumerate(lots):
+        epcs = ", ".join(f'"3074257BF461A8{number:02X}0000000{i}"' for i in range(1, 4))
+        parts.append(
+            f'[[lot]]\nname = "{lot}"\ncommodity = "copper"\nzone = "hall"\ninstrument = "CU"\n'
+            f"net_g = 1000000\ntare_g = 20000\nepcs = [{epcs}]\n"
+        )
+    parts += [
+        f'[[scale]]\nname = "scale-{form}"\ngateway = "gw"\nlot = "scale-{form}"\n'
+        f'form = "{form}"\ncapacity_g = 15000000\n'
+        for form in SCALES
+    ]
+    parts += [
+        f'[[reader]]\nname = "reader-{form}"\ngateway = "gw"\nzone = "hall"\nform = "{form}"\n'
+        for form in READERS
+    ]
+    parts += [
+        f'[[gnss]]\nname = "gnss-{form}"\ngateway = "gw"\nlot = "gnss-{form}"\nform = "{form}"\n'
+        "x_m = 9.0\ny_m = 9.0\n"
+        for form in GNSS
+    ]
+    parts.append(
+        '[[weigher]]\nname = "weigher"\ngateway = "gw"\nlot = "weigher"\nunit = 3\n'
+        "capacity_g = 10000000\n"
+    )
+    return "".join(parts)
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Iterator[Path]:
+    """The folder of the simulated devices' ports."""
+    file = tmp_path / "every.toml"
+    file.write_text(scenario(), "utf-8")
+    site = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "firmware_sim", "run"),
+            *("--scenario", str(file), "--dir", str(tmp_path / "sim")),
+        ],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(round(READY_S_MAX / POLL_S)):
+            assert site.poll() is None, "the simulator ended"
+            if (tmp_path / "sim" / "ports.json").exists():
+                break
+            time.sleep(POLL_S)
+        yield tmp_path / "sim" / "dev"
+    finally:
+        site.terminate()
+        site.wait(10)
+
+
+def scan(*arguments: str) -> list[dict[str, Any]]:
+    """Return what scan finds, as JSON."""
+    done = gateway("scan", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def as_options(paths: list[Path]) -> list[str]:
+    """Return the options that name ``paths``."""
+    return [option for path in paths for option in ("--port", str(path))]
+
+
+@pytest.mark.slow
+def test_every_simulated_device_is_recognised(devices: Path) -> None:
+    """Listening and asking tell the family of each, show a reading, and give configuration."""
+    paths = sorted(devices.iterdir())
+    found = {Path(one["port"]).name: one for one in scan("--ask", *as_options(paths))}
+
+    for name, family in EXPECTED.items():
+        one = found[name]
+        assert family in (one["family"], *one["alternatives"]), (name, one)
+    assert all(one["confidence"] > 0.8 for one in found.values())
+    assert found["weigher"]["units"] == [{"unit": 3, "identity": "Laumas TLU 1.04"}]
+    assert found["scale-ad"]["example"]["mass_g"] > 0
+    assert found["reader-yr903"]["example"]["kind"] == "sighting"
+
+
+@pytest.mark.slow
+def test_what_scan_prints_can_be_pasted(devices: Path) -> None:
+    """The snippet of a whole site is accepted as a configuration, as it stands."""
+    done = gateway("scan", "--ask", *as_options(sorted(devices.iterdir())))
+    _, _, snippet = done.stdout.partition("names of your own:\n")
+    head = '[gateway]\nid = "gw"\nstate_dir = "var"\n'
+    config = parse_config((head + snippet).encode(), vocabulary())
+
+    assert len(config.serial) == len(EXPECTED) - 1
+    assert [unit.unit for unit in config.modbus[0].unit] == [3]
+
+
+@pytest.mark.slow
+def test_without_asking_nothing_is_sent(devices: Path) -> None:
+    """Listening alone finds what speaks by itself; readers and buses stay silent."""
+    paths = [devices / "reader-yr903", devices / "weigher", devices / "scale-ad"]
+    with Line() as line:
+        found = scan(*as_options(paths), "--port", line.path)
+        assert line.received() == b""
+
+    assert [one["state"] for one in found] == ["silent", "silent", "recognised", "silent"]
+
+
+@pytest.mark.slow
+def test_noise_is_no_device() -> None:
+    """Random bytes at every speed are something unknown, also when they answer questions."""
+    random = Random(7)
+    ended = threading.Event()
+    with Line() as line:
+
+        def make_noise() -> None:
+            while not ended.wait(0.02):
+                try:
+                    line.send(random.randbytes(100))
+                except BlockingIOError:
+                    continue
+
+        thread = threading.Thread(target=make_noise)
+        thread.start()
+        try:
+            (found,) = scan("--port", line.path, "--ask", "--units", "4", "--listen", "0.6")
+        finally:
+            ended.set()
+            thread.join()
+    assert (found["state"], found["family"]) == ("unknown", "")
+
+
+def test_port_in_use_is_left_alone() -> None:
+    """A port that the daemon holds is busy; one that is not there is absent."""
+    with Line() as line, serial.Serial(line.path, exclusive=True):
+        found = scan("--port", line.path, "--port", "/dev/absent-port", "--ask")
+        assert os.path.exists(line.path)
+        assert line.received() == b""
+
+    assert [one["state"] for one in found] == ["busy", "absent"]
