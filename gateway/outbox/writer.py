@@ -39,6 +39,10 @@ SCALARS_BUFFERED_MAX: Final = 50_000  # About 10 MB, 5 s at 10,000 readings/s.
 READINGS_BUFFERED_MAX: Final = 60_000  # The rest is for sightings and events.
 BACKLOG_MIN: Final = 64  # Envelopes without receipt: haste gains nothing, small ones cost disk.
 BACKLOG_AGE_S: Final = 10.0
+# Polls of so many registers always bring a change: their news is sealed together, that often. An
+# envelope a poll would cost more than the polling itself.
+BULK_READINGS_MIN: Final = 32
+BULK_EVERY_S: Final = 0.1
 DROPS_REPORT_EVERY_S: Final = 10.0
 RETRY_EVERY_S: Final = 1.0  # A disk that was full may have room again.
 CLOSE_S_MAX: Final = 10.0  # A service manager kills after 90 s.
@@ -90,6 +94,7 @@ class Outbox:
         self._unreceipted = 0
         self._unsure: tuple[Sequence[Batch], int] | None = None  # Of a write that failed.
         self._committed_s = self._drops_reported_s = clock.monotonic_s() - DROPS_REPORT_EVERY_S
+        self._sealed_s = self._committed_s
         self._unsealed_since_s: float | None = self._committed_s
         self._store = self._open()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -212,7 +217,9 @@ class Outbox:
         now_s = self._clock.monotonic_s()
         since_s = self._unsealed_since_s
         aged = since_s is not None and now_s - since_s >= self._age_max_s
-        urgent = any(b.urgent for b in batches) and self._unreceipted < BACKLOG_MIN
+        news = [b for b in batches if b.urgent] if self._unreceipted < BACKLOG_MIN else []
+        bulk_due_s = self._sealed_s + BULK_EVERY_S
+        urgent = bool(news) and (now_s >= bulk_due_s or not all(map(_is_bulk, news)))
         before = self._store.last_sequence
         try:
             outcome = self._store.write(
@@ -231,6 +238,11 @@ class Outbox:
             self._unsealed_since_s = now_s - self._age_max_s  # More is due now.
         elif outcome.sealed or self._unsealed_since_s is None or aged:
             self._unsealed_since_s = now_s
+        if outcome.unsealed and news and not urgent:
+            began_s = now_s if self._unsealed_since_s is None else self._unsealed_since_s
+            self._unsealed_since_s = min(began_s, bulk_due_s - self._age_max_s)
+        if outcome.sealed:
+            self._sealed_s = now_s
         if self._failing:
             self._failing = False
             _log.info("outbox_writable")
@@ -333,3 +345,11 @@ class Outbox:
                 return
             if not self._pending and (not left or not head_known):
                 return
+
+
+def _is_bulk(batch: Batch) -> bool:
+    """Tell whether ``batch`` is a poll of many registers, and nothing else."""
+    return (
+        all(isinstance(entry, Sweep) for entry in batch.readings)
+        and count_readings(batch.readings) >= BULK_READINGS_MIN
+    )

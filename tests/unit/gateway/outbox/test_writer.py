@@ -16,7 +16,7 @@ from gateway.outbox import writer
 from gateway.outbox.database import OutboxStats
 from gateway.outbox.store import OutboxStore, StoreParts
 from gateway.outbox.writer import Batch, Outbox
-from gateway.reading import Reading
+from gateway.reading import Entry
 from schemas.cose import decode_sign1
 from schemas.envelope import ENVELOPE_BYTES_MAX, Envelope, decode_envelope
 from schemas.quantities import EventType
@@ -26,6 +26,7 @@ from tests.unit.gateway.builders import (
     make_receipt,
     make_scalar,
     make_segment,
+    make_sweep,
 )
 
 DEADLINE_S = 10.0
@@ -38,7 +39,7 @@ class Rig:
         self.sealed = threading.Event()
         self.outbox = Outbox(parts, SystemClock(), age_s=age_s, notify=self.sealed.set)
 
-    def put(self, *readings: Reading, urgent: bool = False) -> None:
+    def put(self, *readings: Entry, urgent: bool = False) -> None:
         """Hand readings over."""
         self.outbox.put(Batch(segment=make_segment(), readings=readings, urgent=urgent))
 
@@ -229,3 +230,30 @@ def test_what_the_disk_cannot_take_is_counted_and_signed(
     rig.until(lambda s: s.emitted - len(counts()) + sum(counts()) == 400 * 256)
     assert counts()
     rig.outbox.close()
+
+
+def test_news_of_large_polls_is_sealed_together(tmp_path: Path) -> None:
+    """Two hundred polls in a moment are a few envelopes, long before the age; none is left out."""
+    rig = Rig(make_parts(tmp_path, limits=SealLimits(readings_max=8_192)), age_s=60.0)
+    for poll in range(200):
+        rig.put(make_sweep([float(poll)] * writer.BULK_READINGS_MIN), urgent=True)
+    expected = 200 * writer.BULK_READINGS_MIN
+    stats = rig.until(lambda s: s.sealed_readings == expected)
+    rig.outbox.close()
+
+    assert stats.emitted == expected
+    assert stats.sealed_envelopes <= 20
+
+
+def test_alarm_does_not_wait_for_large_polls(tmp_path: Path) -> None:
+    """An event among polls is sealed with the write that journals it."""
+    rig = Rig(make_parts(tmp_path, limits=SealLimits(readings_max=8_192)), age_s=60.0)
+    poll = make_sweep([1.0] * writer.BULK_READINGS_MIN)
+    rig.put(poll, urgent=True)
+    rig.until(lambda s: s.sealed_envelopes == 1)
+    rig.put(poll, urgent=True)
+    rig.put(make_event(), urgent=True)
+    stats = rig.until(lambda s: s.emitted == 2 * writer.BULK_READINGS_MIN + 1)
+    rig.outbox.close()
+
+    assert stats.sealed_readings == stats.emitted
