@@ -22,6 +22,7 @@ from gateway.decode.epc_schemes import (
 EPC_BYTES_MAX: Final = 62  # The PC's length field counts at most 31 words (Gen2 6.3.2.1.2.2).
 WORD_BITS: Final = 16  # Tags store whole words: a code is padded with zero bits.
 
+_TAG_URI: Final = "urn:epc:tag:"
 _HEADER_BITS: Final = 8
 _FILTER_MAX: Final = 7
 # TDS 1.13, 6.3: characters that stand for themselves in a URI component.
@@ -80,7 +81,7 @@ def decode_epc(code: bytes) -> Epc:
     return Epc(
         hex=raw.hex,
         scheme=scheme.name,
-        tag_uri=f"urn:epc:tag:{scheme.name}:{'.'.join(values)}",
+        tag_uri=f"{_TAG_URI}{scheme.name}:{'.'.join(values)}",
         id_uri=f"urn:epc:id:{scheme.id_name}:{'.'.join(shown)}",
     )
 
@@ -91,9 +92,8 @@ def encode_epc(tag_uri: str) -> bytes:
     Raises:
         ValueError: The URI is no tag URI, its scheme is unknown, or a value does not fit.
     """
-    prefix, _, rest = tag_uri.rpartition(":")
-    name = prefix.removeprefix("urn:epc:tag:")
-    if (scheme := SCHEMES_BY_NAME.get(name)) is None or not tag_uri.startswith("urn:epc:tag:"):
+    name, _, rest = tag_uri.removeprefix(_TAG_URI).partition(":")
+    if (scheme := SCHEMES_BY_NAME.get(name)) is None or not tag_uri.startswith(_TAG_URI):
         msg = f"tag URI: {tag_uri!r} has no scheme of {', '.join(SCHEMES_BY_NAME)}"
         raise ValueError(msg)
     values = rest.split(".", scheme.values - 1)  # A serial number may hold full stops itself.

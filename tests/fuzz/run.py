@@ -11,11 +11,13 @@ from typing import Final
 
 from tests.fuzz.findings import Finding, save_finding
 from tests.fuzz.mutate import make_case, make_cuts, make_long_case
+from tests.fuzz.mutate_cbor import make_cbor_case
 from tests.fuzz.seeds import load_seeds
 from tests.fuzz.targets import BrokenError, Target
 
 FINDINGS_MAX: Final = 10  # Of one target in one run; after that somebody must look.
 LONG_CASE_EACH: Final = 2_000  # One case in so many is long: it takes as much time as the others.
+SIGNED_CASES: Final = 0.7  # So many cases of a signed message change what it says, not its bytes.
 SHRINKS_MAX: Final = 400
 PROGRESS_S: Final = 10.0
 
@@ -49,8 +51,12 @@ def fuzz(
     while (seconds is None or perf_counter() - begun_s < seconds) and (
         cases_max is None or summary.cases < cases_max
     ):
-        long = target.streamed and summary.cases % LONG_CASE_EACH == LONG_CASE_EACH - 1
-        data = make_long_case(seeds, random) if long else make_case(seeds, random)
+        if target.streamed and summary.cases % LONG_CASE_EACH == LONG_CASE_EACH - 1:
+            data = make_long_case(seeds, random)
+        elif target.signed and random.random() < SIGNED_CASES:
+            data = make_cbor_case(seeds, random)
+        else:
+            data = make_case(seeds, random)
         cuts = make_cuts(len(data), random)
         summary.cases += 1
         summary.bytes += len(data)

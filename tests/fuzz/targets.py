@@ -44,11 +44,15 @@ class BrokenError(AssertionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Something that reads bytes: ``check`` raises if what must hold does not."""
+    """Something that reads bytes: ``check`` raises if what must hold does not.
+
+    ``streamed``: its bytes come in pieces and without end; ``signed``: they are signed CBOR.
+    """
 
     name: str
     check: Callable[[bytes, Sequence[int]], None]
-    streamed: bool
+    streamed: bool = False
+    signed: bool = False
 
 
 def target(name: str) -> Target:
@@ -193,13 +197,16 @@ def _stream(name: str, make: DecoderFactory) -> Target:
 _PURE: Final[Mapping[str, Callable[[bytes, Sequence[int]], None]]] = {
     "epc": _check_epc,
     "modbus": _check_modbus,
-    "envelope": _codec(decode_envelope),
-    "receipt": _codec(decode_receipt),
-    "digest": _codec(decode_digest),
-    "command": _codec(decode_command),
+}
+_SIGNED: Final[Mapping[str, Callable[[Sign1], Any]]] = {
+    "envelope": decode_envelope,
+    "receipt": decode_receipt,
+    "digest": decode_digest,
+    "command": decode_command,
 }
 
 TARGETS: Final[Mapping[str, Target]] = {
     **{family.name: _stream(family.name, family.make) for family in FAMILIES.values()},
-    **{name: Target(name=name, check=check, streamed=False) for name, check in _PURE.items()},
+    **{name: Target(name=name, check=check) for name, check in _PURE.items()},
+    **{name: Target(name=name, check=_codec(d), signed=True) for name, d in _SIGNED.items()},
 }

@@ -42,7 +42,7 @@ def test_a_failure_is_found_shrunk_and_kept(tmp_path: Path) -> None:
         if b"$G" in data:
             raise BrokenError("a dollar and a G: at fault on purpose")
 
-    broken = Target(name="nmea", check=check, streamed=False)
+    broken = Target(name="nmea", check=check)
     summary = fuzz(broken, seed=1, folder=tmp_path, cases_max=20)
     (finding,) = load_findings(tmp_path)
 
@@ -57,7 +57,7 @@ def test_other_exceptions_are_failures_too() -> None:
     def check(data: bytes, _cuts: object) -> None:
         data[5]
 
-    crash = Target(name="x", check=check, streamed=False)
+    crash = Target(name="x", check=check)
 
     assert failure(crash, b"", []) == "IndexError in test_findings.py, check"
     assert shrink(crash, bytes(4), [1, 3], "IndexError in test_findings.py, check") == (

@@ -61,12 +61,13 @@ def test_any_bytes_decode_and_what_has_a_uri_encodes_again(code: bytes) -> None:
     [
         "urn:epc:tag:sgtin-198:3.0614141.812345.32a%2Fb.7",
         "urn:epc:tag:giai-202:0.0614141.a.b..c",
+        "urn:epc:tag:gdti-174:0.0614141.12345.ABCD2:34%2F",
         "urn:epc:tag:adi-var:3.35962.PQ7VZ4.M37GXB92",
         "urn:epc:tag:adi-var:3.W81X9C..%2312-%2F",
     ],
 )
 def test_text_round_trip(uri: str) -> None:
-    """A serial may hold full stops and escapes; a part number may be empty."""
+    """A serial may hold full stops, colons and escapes; a part number may be empty."""
     assert decode_epc(encode_epc(uri)).tag_uri == uri
 
 
