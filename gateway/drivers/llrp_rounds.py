@@ -24,6 +24,7 @@ from schemas.envelope import RSSI_UNKNOWN
 from schemas.quantities import EventType, Quantity
 
 UNKNOWN_ANTENNA: Final = 0  # A report that names none; readers count from 1.
+TAGS_MAX: Final = 10_000  # More than a sensor reads in a round; a mad reader must not grow.
 COUNT_MAX: Final = 2**32 - 1  # What an envelope's column holds.
 # The ordinary course of an inventory, of which the count is the reading.
 _ORDINARY: Final = frozenset(
@@ -140,7 +141,8 @@ class Rounds:
         antenna = UNKNOWN_ANTENNA if report.antenna is None else report.antenna
         self._plugged.add(antenna)
         sensor = self._sensor(antenna)
-        self._tags[sensor].add(report.epc)
+        if len(self._tags[sensor]) < TAGS_MAX:
+            self._tags[sensor].add(report.epc)
         return Sighting(
             sensor=sensor,
             time_unix_us=time_unix_us,

@@ -14,7 +14,7 @@ from gateway.config.llrp import LlrpSection
 from gateway.drivers.llrp import read_llrp
 from gateway.reading import EventReading, Reading, Scalar, Sighting
 from schemas.quantities import EventType
-from tests.integration.gateway.test_serial_drivers import Collected, collecting
+from tests.integration.gateway.collected import Collected, collecting
 
 EPC_96 = bytes.fromhex("3074257bf7194e4000001a85")
 EPC_144 = bytes(range(18))

@@ -13,7 +13,7 @@ from gateway.decode.events import (
     ReaderWhat,
     TagReport,
 )
-from gateway.drivers.llrp_rounds import Rounds
+from gateway.drivers.llrp_rounds import TAGS_MAX, Rounds
 from gateway.reading import Arrival, EventReading, Scalar, Sighting
 from schemas.envelope import RSSI_UNKNOWN
 from schemas.quantities import EventType, Quantity
@@ -97,6 +97,15 @@ def test_each_sensor_counts_its_own_distinct_tags() -> None:
     assert counts(first) == {"portal": 1.0, "cold": 1.0}
     assert counts(rounds.take(ROUND, NOW_US)) == {"portal": 0.0, "cold": 0.0}
     assert rounds.ended == 2
+
+
+def test_a_mad_reader_does_not_grow_the_count_without_end() -> None:
+    """Distinct tags are counted up to a bound; each is still passed on."""
+    rounds = make_rounds()
+    flood: list[Event] = [tag(1, epc=n.to_bytes(12, "big")) for n in range(TAGS_MAX + 5)]
+
+    assert len(rounds.take(flood, NOW_US)) == TAGS_MAX + 5
+    assert counts(rounds.take(ROUND, NOW_US))["portal"] == TAGS_MAX
 
 
 def test_no_round_no_count() -> None:
