@@ -20,12 +20,16 @@ class Finding:
     data: str
     cuts: list[int]
 
+    @property
+    def name(self) -> str:
+        """Its target and its bytes' digest: what tells it from all others."""
+        return f"{self.target}-{sha256(bytes.fromhex(self.data)).hexdigest()[:12]}"
+
 
 def save_finding(folder: Path, finding: Finding) -> Path:
-    """Write a finding, once: its name is its target and its bytes' digest."""
+    """Write a finding, once: the file has its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    digest = sha256(bytes.fromhex(finding.data)).hexdigest()[:12]
-    path = folder / f"{finding.target}-{digest}.json"
+    path = folder / f"{finding.name}.json"
     path.write_text(json.dumps(asdict(finding), indent=1) + "\n", encoding="utf-8")
     return path
 

@@ -12,7 +12,7 @@ from tests.fuzz.targets import TARGETS, BrokenError, Target, retained_bytes, tar
 FINDINGS = list(load_findings())
 
 
-@pytest.mark.parametrize("finding", FINDINGS, ids=lambda f: f"{f.target}: {f.why}")
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.name)
 def test_a_finding_stays_fixed(finding: Finding) -> None:
     """Bytes for which something did not hold are read without it."""
     target(finding.target).check(bytes.fromhex(finding.data), finding.cuts)
