@@ -10,7 +10,7 @@ import contextlib
 import random
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
@@ -22,13 +22,14 @@ from prometheus_client import Counter, Gauge
 from backend.alerts import service as alerts
 from backend.clock import Clock, SystemClock
 from backend.collateral import service as collateral
+from backend.collateral.types import LotChange
 from backend.commands import service as commands
 from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import UnavailableError
 from backend.facility import service as facility
 from backend.facility.store import changes, drawdowns, facilities, facilities_of_lots
-from backend.ids import FacilityId, InstrumentId
+from backend.ids import FacilityId, InstrumentId, LotId
 from backend.log import configure_log
 from backend.market import store as market
 from backend.market.types import SourceHead
@@ -42,6 +43,7 @@ PEOPLE_S: Final = 0.2  # Ingest changes lots many times a second, and relocks th
 HOUSEKEEPING_S: Final = 600.0
 BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 10.0
+CHUNK_LOTS: Final = 50  # Held in one transaction; a batch of readings of one of them waits for it.
 CHUNK_FACILITIES: Final = 20  # Held in one transaction; a drawdown on one of them waits for it.
 OPENED_BY: Final = "timekeeper"
 
@@ -66,6 +68,7 @@ class Timekeeper:
     stop: threading.Event
     heads: Heads = field(default_factory=lambda: dict[InstrumentId, Sequence[SourceHead]]())
     challenges_per_hour: float = 0.0
+    distrusted: set[LotId] = field(default_factory=lambda: set[LotId]())
     event_id: int = 0
     changed: set[str] = field(default_factory=lambda: set[str]())
     followed_s: float = 0.0
@@ -155,17 +158,66 @@ class Timekeeper:
 
     def _sweep(self, conn: Conn, now: datetime) -> None:
         """Decide again the lots whose state depends on the time; evidence and lock together."""
+        with self.db.working(conn):
+            due = collateral.due(conn, now)
+        distrusted = self.distrusted
+        self.distrusted = set()
+        for start in range(0, len(due), CHUNK_LOTS):
+            self._sweep_some(conn, due[start : start + CHUNK_LOTS], now, distrusted)
 
-        def sweep() -> None:
+    def _sweep_some(
+        self, conn: Conn, lots: Sequence[LotId], now: datetime, distrusted: Collection[LotId]
+    ) -> None:
+        """Sweep some lots; one that fails does not stop the rest, and locks."""
+        try:
+            self._settle(conn, lots, now, lambda: collateral.sweep(conn, now, lots))
+        except UnavailableError as error:
+            if conn.closed or conn.broken:
+                raise
+            FAILED.labels("sweep", error.code).inc()
+            log.warning("duty_put_off", duty="sweep", detail=error.message)
+        except Exception as error:
+            if conn.closed or conn.broken:
+                raise
+            if len(lots) > 1:
+                for each in lots:
+                    self._sweep_some(conn, [each], now, distrusted)
+                return
+            FAILED.labels("sweep", type(error).__name__).inc()
+            if lots[0] not in distrusted:  # Else it is known.
+                log.exception("sweep_failed", lot_id=str(lots[0]))
+            self.distrusted |= {*lots}
+            self._distrust(conn, lots, now)
+
+    def _distrust(self, conn: Conn, lots: Sequence[LotId], now: datetime) -> None:
+        """Lock a lot whose state can not be stored."""
+        try:
+            self._settle(conn, lots, now, lambda: collateral.distrust(conn, lots[0]))
+        except Exception as error:
+            if conn.closed or conn.broken:
+                raise
+            FAILED.labels("distrust", type(error).__name__).inc()
+            log.exception("distrust_failed", lot_id=str(lots[0]))
+
+    def _settle(
+        self,
+        conn: Conn,
+        lots: Sequence[LotId],
+        now: datetime,
+        decide: Callable[[], Sequence[LotChange] | None],
+    ) -> None:
+        """Decide lots and lock what follows, in one transaction; None: all of them have moved."""
+
+        def transaction() -> None:
             with self.db.working(conn):
-                moved = collateral.sweep(conn, now)
-                alerts.follow(conn, moved, now)
-                lots = [change.lot_id for change in moved]
-                if lots:
-                    found = facilities_of_lots(conn, lots)
+                changes = decide()
+                alerts.follow(conn, changes or (), now)
+                moved = lots if changes is None else [change.lot_id for change in changes]
+                if moved:
+                    found = facilities_of_lots(conn, moved)
                     facility.relock(conn, found, now, opened_by=OPENED_BY)
 
-        self.db.retrying(sweep)
+        self.db.retrying(transaction)
 
     def _challenge(self, conn: Conn, now: datetime) -> None:
         """Challenge gateways at random; whose answer does not come, its lots are unwatched."""

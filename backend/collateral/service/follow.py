@@ -27,6 +27,7 @@ from backend.collateral.rules.series import SeriesBook
 from backend.collateral.rules.sightings import epcs_of, fold_sightings
 from backend.collateral.service.book import SensorBook
 from backend.collateral.store import lots as lots_store
+from backend.collateral.store import registry as registry_store
 from backend.collateral.store import states as states_store
 from backend.collateral.store.lots import LotRows
 from backend.collateral.store.states import ItemWrite, LotWrite
@@ -105,13 +106,28 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> l
     return _decide(conn, rows, around, book, now)
 
 
-def sweep(conn: Conn, now: datetime) -> list[LotChange]:
-    """Decide again every lot whose state depends on the time; store what changed.
+def due(conn: Conn, now: datetime) -> list[LotId]:
+    """Return every lot whose state depends on the time, in the order of their ids."""
+    return sorted(lots_store.fetch_due(conn, now))
+
+
+def sweep(conn: Conn, now: datetime, lots: Collection[LotId] | None = None) -> list[LotChange]:
+    """Decide lots again as time passes; store what changed.
+
+    Args:
+        conn: in the caller's transaction.
+        now: the backend's time.
+        lots: which; None: all that are due.
 
     Returns:
         The lots whose state, or what is wrong with them, is not what it was.
     """
-    return _decide_again(conn, lots_store.fetch_due(conn, now), now)
+    return _decide_again(conn, due(conn, now) if lots is None else lots, now)
+
+
+def distrust(conn: Conn, lot_id: LotId) -> None:
+    """Mark a lot as not evaluated, which locks: what was found of it can not be stored."""
+    registry_store.mark_unevaluated(conn, None, lot_id)
 
 
 def reconsider(conn: Conn, gateways: Collection[GatewayId], now: datetime) -> list[LotChange]:

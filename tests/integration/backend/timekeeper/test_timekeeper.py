@@ -12,7 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from backend.clock import SystemClock
 from backend.db import Database
@@ -27,6 +29,17 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(60)
 ROOT = Path(__file__).parents[4]
 WAIT_S_MAX = 20.0
 CLOCK = SystemClock()
+
+
+_NO_EVENT_OF_A_LOT = sql.SQL(
+    """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.lot_id = {} THEN RAISE EXCEPTION 'it can not be stored'; END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON lot_event FOR EACH ROW EXECUTE FUNCTION refuse()
+    """
+)
 
 
 def build_now(db: Database) -> Plant:
@@ -232,6 +245,35 @@ def test_a_facility_whose_rules_raise_locks_and_the_others_go_on(db: Database) -
     with running(db):
         wait_for(lambda: is_valued(db, well))
         wait_for(lambda: is_locked(db, sick, LockReason.UNEVALUATED))
+
+
+def test_a_lot_that_can_not_be_swept_locks_and_the_others_are_swept(
+    db: Database, db_url: str
+) -> None:
+    """What the database will not take of one lot is a lock, and keeps no silence from another."""
+    sick = build_now(db)
+    now = CLOCK.now()
+    with db.working() as conn:
+        well = build_plant(conn, "b", now)
+        for lot_id in well.lots.values():
+            set_lot_state(conn, lot_id, evaluated_at=now, changed_at=now)
+    with psycopg.connect(db_url, autocommit=True) as owner:
+        owner.execute(_NO_EVENT_OF_A_LOT.format(sql.Literal(sick.lots["copper"])))
+    with running(db) as keeper:
+        wait_for(lambda: is_locked(db, sick, LockReason.UNEVALUATED))
+        wait_for(
+            lambda: bool(
+                open_reasons(db, well.facility_id)
+                & {LockReason.SENSOR_LOST, LockReason.UNEVALUATED}
+            )
+        )
+        wait_for(lambda: keeper.distrusted == {sick.lots["copper"]})
+    with db.working() as conn:
+        states = conn.execute(
+            "SELECT evaluated, surveillance FROM lot_state WHERE lot_id = %s",
+            [sick.lots["copper"]],
+        ).fetchall()
+    assert states == [(False, "live")]  # Not what the sweep found, but never trusted.
 
 
 def test_it_keeps_house(db: Database) -> None:
