@@ -152,14 +152,16 @@ def _check_epc(data: bytes, _cuts: Sequence[int]) -> None:
 
 def _check_modbus(data: bytes, cuts: Sequence[int]) -> None:
     bit = len(cuts)
+    order = list(WordOrder)[bit % len(WordOrder)]
     for kind in RegisterType:
-        for order in WordOrder:
-            for scale in (1.0, 0.1, 1e308):
-                decode_registers(data, kind, order, scale=scale, offset=-scale, bit=bit)
-                decode_registers(data[: 2 * (1 + bit % 4)], kind, order, scale=scale)
+        for scale in (1.0, 1e308):
+            decode_registers(data, kind, order, scale=scale, offset=-scale, bit=bit)
+            decode_registers(data[: 2 * (1 + bit % 4)], kind, order, scale=scale)
     for order in WordOrder:
         decode_text(data, order)
-    registers = 8 if bit else REGISTERS_MAX  # A whole answer is thousands of rows: seldom.
+    registers = (
+        4 if data[:1] != b"\xff" else REGISTERS_MAX
+    )  # A whole answer is thousands of rows: seldom.
     block = data[: min(2 * registers, len(data) // 2 * 2)] or bytes(2)
     for row in probe(block):
         if not isinstance(row.value, Fault):
