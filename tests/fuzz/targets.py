@@ -157,8 +157,7 @@ def _check_modbus(data: bytes, cuts: Sequence[int]) -> None:
         for scale in (1.0, 1e308):
             decode_registers(data, kind, order, scale=scale, offset=-scale, bit=bit)
             decode_registers(data[: 2 * (1 + bit % 4)], kind, order, scale=scale)
-    for order in WordOrder:
-        decode_text(data, order)
+    decode_text(data, order)
     registers = (
         4 if data[:1] != b"\xff" else REGISTERS_MAX
     )  # A whole answer is thousands of rows: seldom.
