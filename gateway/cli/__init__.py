@@ -4,9 +4,11 @@
 * ``app``: which commands there are.
 * ``daemon``: run, check.
 * ``control``, ``view``, ``words``: watch, reload: ask the running daemon; how that looks.
+* ``doctor``: look for what keeps a gateway from working, and say what to do.
 * ``scan``: find serial adapters, and recognise what speaks on them.
 * ``captures``: decode, probe: what a device's bytes mean.
 * ``identity``: keygen, pubkey, enrol.
+* ``trust``: rotate.
 * ``inspect``: outbox: what is there, printed beside a running daemon.
 
 Invariant: nothing here decides; a command asks a stage and prints the answer.

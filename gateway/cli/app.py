@@ -2,7 +2,8 @@
 
 import typer
 
-from gateway.cli import captures, control, daemon, identity, inspect
+from gateway.cli import captures, control, daemon, identity, inspect, trust
+from gateway.cli.doctor.command import doctor
 from gateway.cli.scan.command import scan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -15,10 +16,12 @@ for _command in (
     control.reload,
     control.watch,
     captures.decode,
+    doctor,
     scan,
     identity.keygen,
     identity.pubkey,
     identity.enrol,
+    trust.rotate,
     inspect.outbox,
 ):
     app.command()(_command)

@@ -20,6 +20,11 @@ def age_text(age_s: float | None) -> str:
     return f"{age_s / 86_400:.0f} d"
 
 
+def ago_text(age_s: float | None) -> str:
+    """Return how long ago something was; that it never was, where nothing is known of it."""
+    return "never" if age_s is None else f"{age_text(age_s)} ago"
+
+
 def bytes_text(size: float) -> str:
     """Return a size in bytes with a decimal prefix."""
     for unit in ("B", "kB", "MB", "GB"):
