@@ -158,9 +158,8 @@ def _check_modbus(data: bytes, cuts: Sequence[int]) -> None:
             decode_registers(data, kind, order, scale=scale, offset=-scale, bit=bit)
             decode_registers(data[: 2 * (1 + bit % 4)], kind, order, scale=scale)
     decode_text(data, order)
-    registers = (
-        4 if data[:1] != b"\xff" else REGISTERS_MAX
-    )  # A whole answer is thousands of rows: seldom.
+    # A whole answer is thousands of rows: seldom.
+    registers = REGISTERS_MAX if data[:1] == b"\xff" else 4
     block = data[: min(2 * registers, len(data) // 2 * 2)] or bytes(2)
     for row in probe(block):
         if not isinstance(row.value, Fault):
