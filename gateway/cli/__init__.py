@@ -6,7 +6,8 @@
 * ``control``, ``view``, ``words``: watch, reload: ask the running daemon; how that looks.
 * ``doctor``: look for what keeps a gateway from working, and say what to do.
 * ``scan``: find serial adapters, and recognise what speaks on them.
-* ``captures``: decode, probe: what a device's bytes mean.
+* ``captures``: decode: what a capture of a device's bytes means.
+* ``probe``, ``plausible``: what registers mean in every type and order, and which is likely.
 * ``identity``: keygen, pubkey, enrol.
 * ``trust``: rotate.
 * ``inspect``: outbox: what is there, printed beside a running daemon.

@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import captures, control, daemon, identity, inspect, trust
+from gateway.cli import captures, control, daemon, identity, inspect, probe, trust
 from gateway.cli.doctor.command import doctor
 from gateway.cli.scan.command import scan
 
@@ -25,4 +25,4 @@ for _command in (
     inspect.outbox,
 ):
     app.command()(_command)
-probe_app.command("modbus")(captures.probe_modbus)
+probe_app.command("modbus")(probe.probe_modbus)

@@ -6,8 +6,14 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import ConfigOption, failed, load
-from gateway.errors import GatewayError
-from gateway.outbox.identity import open_identity
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError, UntrustedError
+from gateway.outbox.identity import (
+    enrolling_signer,
+    lock_state,
+    open_identity,
+    replace_identity,
+)
 from gateway.uplink.enrolment import request_enrolment, save_enrolment
 
 
@@ -26,16 +32,29 @@ def enrol(
     code: Annotated[str, typer.Argument(help="The one-time code from the console.")],
     config: ConfigOption,
     ca_file: Annotated[str | None, typer.Option(help="Who signs the backend's TLS key.")] = None,
+    backend_key: Annotated[
+        str | None, typer.Option(help="The backend's key, 64 hex digits; no other is pinned.")
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option(help="Begin anew with a new key, after a fork or a revocation.")
+    ] = False,
 ) -> None:
     """Enrol this gateway: show the backend its key, and learn the backend's."""
     loaded, _ = load(config)
     state_dir = Path(loaded.gateway.state_dir)
     try:
-        signer, _new = open_identity(state_dir)
+        if new_key:
+            lock_state(state_dir)  # A daemon would go on with the old one.
+        signer = enrolling_signer(state_dir) if new_key else open_identity(state_dir)[0]
         enrolment = request_enrolment(
             url, code, loaded.gateway.id, signer.public_key, ca_file=ca_file
         )
+        if backend_key is not None and enrolment.backend_key != backend_key.lower():
+            raise UntrustedError(f"backend key is {enrolment.backend_key}, must be {backend_key}")
         save_enrolment(state_dir, enrolment)
+        if new_key:
+            aside = replace_identity(state_dir, SystemClock().unix_us())
+            typer.echo(f"the old key and outbox are in {aside}", err=True)
     except GatewayError as error:
         raise failed(error) from None
     typer.echo(f"enrolled {loaded.gateway.id}; backend key {enrolment.backend_key}")

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from gateway.control.server import SOCKET_FILE
-from gateway.control.status import Reloaded, Request, Status
+from gateway.control.status import Reloaded, Request, Rotating, Status
 from gateway.errors import GatewayError, StateError, UnavailableError
 
 ANSWER_S_MAX: Final = 10.0
@@ -41,6 +41,16 @@ def ask_reload(state_dir: Path) -> Reloaded:
         GatewayError: It refused, with its reason, or does not answer.
     """
     return _ask(state_dir, "reload", Reloaded)
+
+
+def ask_rotate(state_dir: Path) -> Rotating:
+    """Let the daemon on ``state_dir`` turn to a new key; return which that will be.
+
+    Raises:
+        NoDaemonError: None runs there.
+        GatewayError: It refused, with its reason, or does not answer.
+    """
+    return _ask(state_dir, "rotate", Rotating)
 
 
 def _ask(state_dir: Path, what: str, kind: type[T]) -> T:

@@ -105,6 +105,13 @@ class Status(Struct, frozen=True, kw_only=True):
     process: ProcessStatus
 
 
+class Rotating(Struct, frozen=True, kw_only=True):
+    """The key that follows, once the backend has receipted all under the present one."""
+
+    key_id: str
+    public_key: str
+
+
 class Reloaded(Struct, frozen=True, kw_only=True):
     """What a change of the configuration did; ``restart_needed`` names keys not yet in force."""
 

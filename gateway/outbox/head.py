@@ -75,6 +75,11 @@ class HeadFile:
         """Close the file."""
         os.close(self._descriptor)
 
+    @property
+    def key_id(self) -> bytes | None:
+        """The key that the newest head is of; None: never written."""
+        return None if self._newest is None else bytes.fromhex(self._newest.key_id)
+
     def head(self, key_id: bytes) -> Head | None:
         """Return the head kept for the key ``key_id``; None: never written, or another key's."""
         newest = self._newest

@@ -4,18 +4,23 @@ A new key and the note that its stream begins at number 1 are made together: a k
 has lost its outbox, and must not begin at 1 again.
 """
 
+import contextlib
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import StateError
 from gateway.outbox.head import HEAD_FILE, Head, HeadFile
-from gateway.signing import Signer, load_key, new_signer, save_key
+from gateway.signing import Signer, load_key, new_signer, save_key, sync_folder
 
 KEY_FILE: Final = "key.pem"
+NEXT_KEY_FILE: Final = "key.next.pem"  # Made, and not yet in the place of the other.
+ENROLLING_KEY_FILE: Final = "key.enrolling.pem"  # Shown to the backend, and perhaps enrolled.
 OUTBOX_FILE: Final = "outbox.sqlite3"
 LOCK_FILE: Final = "lock"
+_SQLITE_ENDS: Final = ("", "-wal", "-shm")
 
 
 def open_identity(state_dir: Path) -> tuple[Signer, bool]:
@@ -28,7 +33,10 @@ def open_identity(state_dir: Path) -> tuple[Signer, bool]:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
-            return load_key(path), False
+            signer = load_key(path)
+            if (key_id := _key_of_stream(state_dir)) is not None:
+                turn_key(state_dir, signer, key_id)  # If the power went between the two.
+            return signer, False
         signer = new_signer()
         with HeadFile(state_dir / HEAD_FILE) as head_file:
             head_file.save(Head(key_id=signer.key_id))
@@ -36,6 +44,100 @@ def open_identity(state_dir: Path) -> tuple[Signer, bool]:
         raise StateError(f"state folder {state_dir}: {error.strerror or error}") from error
     save_key(signer, path)
     return signer, True
+
+
+def next_signer(state_dir: Path) -> Signer:
+    """Return the key that is to follow, made when absent; the present one stays in force.
+
+    Raises:
+        StateError: The folder cannot be written, or the key file is not as it must be.
+    """
+    path = state_dir / NEXT_KEY_FILE
+    if path.exists():
+        return load_key(path)
+    signer = new_signer()
+    save_key(signer, path)
+    return signer
+
+
+def turn_key(state_dir: Path, signer: Signer, key_id: bytes) -> None:
+    """Put the next key, if it is ``key_id``, in the place of the present one and into ``signer``.
+
+    The old key is gone with that: all that it sealed is committed, and it must seal no more.
+
+    Raises:
+        StateError: The folder cannot be written.
+    """
+    path = state_dir / NEXT_KEY_FILE
+    if not path.exists():
+        return
+    following = load_key(path)
+    if following.key_id != key_id:
+        return
+    try:
+        path.replace(state_dir / KEY_FILE)
+        sync_folder(state_dir)
+    except OSError as error:
+        raise StateError(f"key file {path}: {error.strerror or error}") from error
+    signer.become(following)
+
+
+def enrolling_signer(state_dir: Path) -> Signer:
+    """Return a key that is to be enrolled in the place of the present one, made when absent.
+
+    Raises:
+        StateError: The folder cannot be written, or the key file is not as it must be.
+    """
+    path = state_dir / ENROLLING_KEY_FILE
+    if path.exists():
+        return load_key(path)
+    signer = new_signer()
+    save_key(signer, path)
+    return signer
+
+
+def replace_identity(state_dir: Path, now_unix_us: int) -> Path:
+    """Begin anew under the key that was enrolled; set the old key and its outbox aside.
+
+    Nothing is deleted: what the old outbox holds is evidence. Done again after a power cut it goes
+    on where it was. Returns the folder with the old files.
+
+    Raises:
+        StateError: The folder cannot be written.
+    """
+    signer = load_key(state_dir / ENROLLING_KEY_FILE)
+    aside = state_dir / f"replaced-{now_unix_us}"
+    try:
+        aside.mkdir(mode=0o700)
+        for name in (*(f"{OUTBOX_FILE}{end}" for end in _SQLITE_ENDS), HEAD_FILE, NEXT_KEY_FILE):
+            if (state_dir / name).exists():
+                (state_dir / name).rename(aside / name)
+        with HeadFile(state_dir / HEAD_FILE) as head_file:
+            head_file.save(Head(key_id=signer.key_id))
+        if (state_dir / KEY_FILE).exists():
+            (aside / KEY_FILE).hardlink_to(state_dir / KEY_FILE)
+        sync_folder(aside)
+        (state_dir / ENROLLING_KEY_FILE).replace(state_dir / KEY_FILE)
+        sync_folder(state_dir)
+    except OSError as error:
+        raise StateError(f"state folder {state_dir}: {error.strerror or error}") from error
+    return aside
+
+
+def _key_of_stream(state_dir: Path) -> bytes | None:
+    """Return the id of the key that the outbox, else the side file, says is in force."""
+    path = state_dir / OUTBOX_FILE
+    if path.exists():
+        with contextlib.suppress(sqlite3.Error):
+            db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)
+            try:
+                row = db.execute("SELECT key_id FROM stream").fetchone()
+            finally:
+                db.close()
+            if row is not None:
+                return bytes(row[0])
+    with HeadFile(state_dir / HEAD_FILE) as head_file:
+        return head_file.key_id
 
 
 def lock_state(state_dir: Path) -> int:

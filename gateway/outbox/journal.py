@@ -33,6 +33,15 @@ class Front:
     entries: Sequence[Entry]
     sequences: Sequence[int]
 
+    def up_to(self, sequence: int) -> "Front":
+        """Return this without what was journalled after ``sequence``."""
+        count = sum(each <= sequence for each in self.sequences)
+        return Front(
+            segment=self.segment,
+            entries=self.entries[:count],
+            sequences=self.sequences[:count],
+        )
+
 
 class Journal:
     """The journal of one outbox file, on the connection of its store."""

@@ -48,6 +48,10 @@ def open_store(
         if torn is not None:
             raise torn
         store = _open_checked(parts)
+        if parts.turn is not None and store.key_id() not in {None, parts.signer.key_id}:
+            parts.turn(store.key_id() or b"")  # The stream has turned; its key file follows.
+            store.close()
+            store = _open_checked(parts)
         if store.key_id() not in {None, parts.signer.key_id}:
             store.close()
             quarantine = _set_aside(parts.path, "key_changed", now_unix_us)

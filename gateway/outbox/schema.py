@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.errors import StateError
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 _VERSION_1: Final = (
     # One row: the stream under the current key. readings_sealed counts those of all sealed
@@ -63,7 +63,22 @@ _VERSION_3: Final = (
         level INTEGER NOT NULL
     ) STRICT""",
 )
-_MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
+# Rotation: the journal's row of that sequence names the next key, and is the last under this one.
+# Closed: the stream before this one, whose receipts may still come, and say nothing of this one.
+_VERSION_4: Final = (
+    """CREATE TABLE rotation (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        next_key_id BLOB NOT NULL,
+        sequence INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE closed (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        number INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        issued_unix_us INTEGER NOT NULL
+    ) STRICT""",
+)
+_MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

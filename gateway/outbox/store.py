@@ -6,28 +6,26 @@ Each method is one transaction: after kill -9 at any instant it has happened who
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from gateway.envelope import (
     FRAME_BYTES_MAX,
     Link,
-    SealLimits,
     build_envelope,
     count_fitting,
     entry_bytes,
     take_readings,
 )
 from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
-from gateway.outbox.head import Head, HeadFile
+from gateway.outbox.head import Head
 from gateway.outbox.journal import Journal
+from gateway.outbox.parts import ReceiptOutcome, StoredEnvelope, StoreParts, WriteOutcome
+from gateway.outbox.rotation import Rotation, RotationOutcome
 from gateway.outbox.schema import migrate
 from gateway.outbox.thinning import Thinner, raise_sendable
-from gateway.reading import ClockSegment, Entry, Scalar, Sweep
-from gateway.signing import Signer
+from gateway.reading import ClockSegment, Entry, EventReading, Scalar, Sweep
 from schemas.envelope import ClockState
 from schemas.receipt import Receipt
 
@@ -38,52 +36,6 @@ SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for 
 SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
 SEAL_PAGES_MIN: Final = 4  # The trees' inner pages that one envelope may split.
 ROW_OVERHEAD_BYTES: Final = 16  # SQLite's header of a small row, rounded up.
-
-
-class ReceiptOutcome(StrEnum):
-    """What a verified receipt did to the outbox."""
-
-    ADVANCED = "advanced"  # Envelopes were deleted.
-    REPEATED = "repeated"  # The same as the last one: the backend holds no more than that.
-    STALE = "stale"  # Older than the last one: delivered late.
-    UNSETTLED = "unsettled"  # The head is unknown and a newer receipt may still come.
-    ADOPTED = "adopted"  # The head was unknown; the stream goes on after this one.
-    FORKED = "forked"  # The backend holds something else under one of our numbers.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEnvelope:
-    """A sealed envelope as it travels."""
-
-    number: int
-    sha256: bytes
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteOutcome:
-    """What one write did: readings that the bound refused, envelopes sealed, what waits now."""
-
-    refused: Sequence[Entry]
-    sealed: int
-    unsealed: int
-    unreceipted: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreParts:
-    """What a store needs: its place, its stream and its bounds.
-
-    ``window`` is how many messages may be sent without a receipt; those are not thinned.
-    """
-
-    path: Path
-    head_file: HeadFile
-    gateway: str
-    signer: Signer
-    limits: SealLimits
-    bytes_max: int
-    window: int = 32
 
 
 class OutboxStore:
@@ -107,6 +59,7 @@ class OutboxStore:
             migrate(self._db)
             self._journal = Journal(self._db)
             self._thinner = Thinner(self._db, parts.signer)
+            self._rotation = Rotation(self._db)
             with self._transaction():
                 raise_sendable(self._db, parts.window)
             self._segments: dict[ClockSegment, int] = {
@@ -207,7 +160,7 @@ class OutboxStore:
             sealed = 0
             head = self.stream()
             while head is not None and sealed < SEALS_A_WRITE_MAX:
-                unsealed = self._unsealed()
+                unsealed = self._sealable()
                 if not unsealed or not (flush or unsealed >= self._parts.limits.readings_max):
                     break
                 further = self._seal(head)
@@ -218,7 +171,7 @@ class OutboxStore:
             return WriteOutcome(
                 refused=refused,
                 sealed=sealed,
-                unsealed=self._unsealed(),
+                unsealed=self._sealable(),
                 unreceipted=0 if head is None else head.number - head.receipted,
             )
 
@@ -243,6 +196,8 @@ class OutboxStore:
             receipt: What the backend signed.
             settled: No newer receipt came for so long that none is on its way.
         """
+        if self._rotation.is_of_closed(receipt):
+            return ReceiptOutcome.STALE
         known, head_number, head_sha256, receipted, receipted_sha256 = self._db.execute(
             "SELECT head_known, head_number, head_sha256, receipted_number, receipted_sha256"
             " FROM stream"
@@ -270,8 +225,42 @@ class OutboxStore:
                 "UPDATE stream SET receipted_number = ?, receipted_sha256 = ?",
                 (receipt.number, receipt.sha256),
             )
+            turned = receipt.number == head_number and self._rotation.closes(self._sequence_sealed)
+            if turned:
+                self._rotation.turn(receipt)
             raise_sendable(self._db, self._parts.window)
-        return ReceiptOutcome.ADVANCED
+        if not turned:
+            return ReceiptOutcome.ADVANCED
+        assert self._parts.turn is not None, "whoever began a rotation can end it"
+        self._parts.turn(self.key_id() or b"")
+        self._thinner = Thinner(self._db, self._parts.signer)
+        self.sync_head_file()
+        self._flush()
+        return ReceiptOutcome.TURNED
+
+    def begin_rotation(
+        self, segment: ClockSegment, named: EventReading, next_key_id: bytes
+    ) -> RotationOutcome:
+        """Journal ``named``, which names the next key, as the last reading under this one; seal.
+
+        What comes after it is journalled, and sealed under the next key once the backend's receipt
+        says that this stream is closed.
+        """
+        if self._rotation.sequence is not None:
+            return RotationOutcome.PENDING
+        if self.stream() is None:
+            return RotationOutcome.HEAD_UNKNOWN
+        with self._transaction():
+            if self._append([(segment, [named])]):
+                return RotationOutcome.FULL
+            self._rotation.begin(next_key_id, self.last_sequence)
+        self._flush()
+        return RotationOutcome.BEGUN
+
+    def _flush(self) -> None:
+        while self.write([], flush=True).sealed:
+            pass
+        self.sync_head_file()
 
     def thin(self) -> int:
         """Make some room if little is left, in one small step; return how many readings it cost.
@@ -329,6 +318,8 @@ class OutboxStore:
     def _seal(self, head: Head) -> Head | None:
         """Seal the oldest readings behind ``head``; None when the bound leaves no room for it."""
         front = self._journal.front(self._parts.limits.readings_max)
+        if self._rotation.sequence is not None:
+            front = front.up_to(self._rotation.sequence)
         fitting = count_fitting(front.entries, self._parts.limits)
         entries, rest = take_readings(front.entries, fitting)
         bytes_needed = FRAME_BYTES_MAX + sum([entry_bytes(e) for e in entries])
@@ -355,9 +346,16 @@ class OutboxStore:
             head, number=link.number, sha256=digest, readings=head.readings + envelope.readings
         )
 
-    def _unsealed(self) -> int:
-        sealed = self._db.execute("SELECT sequence_sealed FROM stream").fetchone()[0]
-        return self.last_sequence - int(sealed)
+    @property
+    def _sequence_sealed(self) -> int:
+        return int(self._db.execute("SELECT sequence_sealed FROM stream").fetchone()[0])
+
+    def _sealable(self) -> int:
+        """Return how many readings wait to be sealed; not those that wait for the next key."""
+        last = self.last_sequence
+        if self._rotation.sequence is not None:
+            last = min(last, self._rotation.sequence)
+        return last - self._sequence_sealed
 
     def _segment_key(self, segment: ClockSegment) -> int:
         key = self._segments.get(segment)

@@ -23,6 +23,10 @@ class Signer:
         self.key_id = key_id_of(self.public_key)
         self._protected = encode_protected(envelope_format.content_type(), self.key_id)
 
+    def become(self, other: "Signer") -> None:
+        """Hold the key of ``other`` from now on: the stream goes on under it."""
+        vars(self).update(vars(other))  # At once: another thread may read the key's id.
+
     def private_pem(self) -> bytes:
         """Return the private key as PKCS #8 PEM, for its file only."""
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

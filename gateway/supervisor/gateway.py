@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -19,7 +20,7 @@ from gateway.control.http import MetricsServer
 from gateway.control.metrics import metrics_text
 from gateway.control.server import ControlServer
 from gateway.control.software import software_sha256, software_version
-from gateway.control.status import Reloaded, Status
+from gateway.control.status import Reloaded, Rotating, Status
 from gateway.control.watchdog import ServiceManager
 from gateway.drivers.intake import Intake
 from gateway.drivers.plan.device import DriverParts
@@ -28,7 +29,7 @@ from gateway.drivers.plan.vocabulary import vocabulary
 from gateway.envelope import SealLimits
 from gateway.errors import GatewayError, StateError, UnavailableError
 from gateway.outbox.head import HEAD_FILE, HeadFile
-from gateway.outbox.identity import OUTBOX_FILE, lock_state, open_identity
+from gateway.outbox.identity import OUTBOX_FILE, lock_state, open_identity, turn_key
 from gateway.outbox.store import StoreParts
 from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import GATEWAY_SENSOR, ClockSegment, Entry
@@ -37,6 +38,7 @@ from gateway.supervisor.changes import check_same_gateway, compare_plans, fix_se
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.observe import Observed, observe, one_line
 from gateway.supervisor.orders import Orders
+from gateway.supervisor.rotate import TurnParts, begin_to_turn
 from gateway.uplink.session import Uplink, UplinkParts
 from gateway.uplink.target import Uplinked, resolve_uplink
 from schemas.quantities import EventType
@@ -58,7 +60,7 @@ class Gateway:
         Raises:
             GatewayError: The configuration or the state folder cannot be used.
         """
-        state_dir = Path(config.gateway.state_dir)
+        state_dir = self._state_dir = Path(config.gateway.state_dir)
         self._path = path
         self._config = config
         self._config_sha256 = config_sha256
@@ -79,6 +81,7 @@ class Gateway:
             limits=SealLimits(readings_max=config.seal.count, bytes_max=config.seal.bytes),
             bytes_max=config.outbox.bytes_max,
             window=config.uplink.window,
+            turn=partial(turn_key, state_dir, self._signer),
         )
         self._outbox = Outbox(parts, self._clock, age_s=config.seal.age_s, notify=self._notify)
         self._intake = Intake((), self._clock, self._journal)
@@ -95,7 +98,8 @@ class Gateway:
         )
         self._uplink = self._make_uplink(config, self._uplinked)
         self._sending: asyncio.Task[None] | None = None
-        self._control = ControlServer(state_dir, {"status": self.status, "reload": self.reload})
+        answers = {"status": self.status, "reload": self.reload, "rotate": self.rotate}
+        self._control = ControlServer(state_dir, answers)
         address = metrics_address(config.metrics)
         self._metrics = address and MetricsServer(*address, self._render_metrics)
 
@@ -277,7 +281,9 @@ class Gateway:
 
     @property
     def _driver_parts(self) -> DriverParts:
-        return DriverParts(clock=self._clock, random=self._random)
+        return DriverParts(
+            clock=self._clock, random=self._random, state_dir=self._state_dir
+        )
 
     def _make_uplink(self, config: Config, uplinked: Uplinked) -> Uplink:
         return Uplink(
@@ -303,7 +309,25 @@ class Gateway:
             in_force=lambda: InForce(config=self._config, sha256=self._config_sha256),
             go_by=self._go_by,
             freshen=self._freshen,
+            turn_key=self.rotate,
         )
+
+    async def rotate(self) -> Rotating:
+        """Begin to turn to a new key; what is read meanwhile is journalled, and nothing is lost.
+
+        Raises:
+            GatewayError: It cannot begin now.
+        """
+        parts = TurnParts(
+            gateway=self._config.gateway.id,
+            state_dir=self._state_dir,
+            signer=self._signer,
+            outbox=self._outbox,
+            clock=self._clock,
+        )
+        rotating = await begin_to_turn(parts, self._intake.segment)
+        self._uplink.wake()
+        return rotating
 
     async def _go_by(self, wanted: InForce, command: int) -> Reloaded:
         return await self.reconfigure(wanted.config, wanted.sha256, command=command)

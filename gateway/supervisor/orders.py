@@ -23,7 +23,7 @@ class Orders:
     """What carrying out an order needs of the running gateway.
 
     ``go_by`` puts a configuration in force, on the command of that number; ``in_force`` is the
-    present one; ``freshen`` has every sensor told anew.
+    present one; ``freshen`` has every sensor told anew; ``turn_key`` begins a rotation.
     """
 
     config_file: Path
@@ -31,12 +31,14 @@ class Orders:
     in_force: Callable[[], InForce]
     go_by: GoBy
     freshen: Callable[[], None]
+    turn_key: Callable[[], Awaitable[object]]
 
     def handlers(self) -> dict[CommandType, Handler]:
         """Return who carries out what."""
         return {
             CommandType.CHALLENGE: self.challenge,
             CommandType.CONFIGURE: self.configure,
+            CommandType.ROTATE: self.rotate,
         }
 
     async def challenge(self, command: Command) -> Answer:
@@ -61,6 +63,15 @@ class Orders:
         except StateError as error:
             await self.go_by(present, command.number)  # Else a restart would silently undo it.
             return done(command, FAILED, str(error))
+        return done(command)
+
+    async def rotate(self, command: Command) -> Answer:
+        """Begin to turn to a new key; the answer is among the first words under it.
+
+        Raises:
+            GatewayError: It cannot begin now.
+        """
+        await self.turn_key()
         return done(command)
 
     async def _freshen(self) -> None:

@@ -245,6 +245,10 @@ class Uplink:
             case ReceiptOutcome.ADVANCED | ReceiptOutcome.REPEATED:
                 self._window.note_receipt(receipt.number, now_s)
                 self._note_state(receipt)
+            case ReceiptOutcome.TURNED:
+                _log.info("key_rotated", closed_number=receipt.number)
+                self._window.begin(0, now_s)
+                self._note_state(receipt)
             case ReceiptOutcome.ADOPTED:
                 _log.warning("stream_head_adopted", number=receipt.number)
                 self._head_known = True
