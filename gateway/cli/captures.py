@@ -1,4 +1,4 @@
-"""What a device's bytes mean: a capture decoded, registers laid out in every order."""
+"""What a capture of a device's bytes means."""
 
 import json
 from pathlib import Path
@@ -27,17 +27,3 @@ def decode(
             typer.echo(json.dumps(line))
     except ValueError as error:
         raise failed(error) from None
-
-
-def probe_modbus(
-    hex_text: Annotated[str, typer.Option("--hex", help="Register bytes, as they came.")],
-) -> None:
-    """Show what registers mean in every type and word order."""
-    try:
-        rows = list(decode_cli.probe_rows(hex_text))
-    except ValueError as error:
-        raise failed(error) from None
-    typer.echo(f"{'register':>8}  {'type':<8} {'order':<5} value")
-    for row in rows:
-        value = row.get("value", row.get("fault"))
-        typer.echo(f"{row['register']:>8}  {row['type']:<8} {row['order']:<5} {value}")

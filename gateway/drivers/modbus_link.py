@@ -172,5 +172,6 @@ async def _open_serial(config: ModbusSection, clock: SystemClock) -> Link:
         exclusive=True,
     )
     assert isinstance(link, Link)
+    await asyncio.sleep(0)  # The library calls connection_made in the loop's next round.
     link.pace(config.baud)
     return link

@@ -6,22 +6,14 @@ identification), 7 (exceptions); Modbus over serial line 1.02, 2.5.1.2 (CRC).
 
 from typing import Final
 
+from gateway.decode.modbus_frames import crc16
+
 UNIT_MAX: Final = 247  # Modbus over serial line 1.02, 2.2.
 READ_HOLDING: Final = 0x03
 ENCAPSULATED: Final = 0x2B
 _READ_IDENTITY: Final = 0x0E
 _EXCEPTION: Final = 0x80
 _TEXT_CHARS_MAX: Final = 60
-
-
-def crc16(data: bytes) -> int:
-    """Return the CRC-16 of ``data``; it travels with the low byte first."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-    return crc
 
 
 def encode_read(unit: int, address: int = 0, count: int = 1) -> bytes:
@@ -38,7 +30,7 @@ def encode_identify(unit: int) -> bytes:
 
 def answers(data: bytes, unit: int, function: int) -> bool:
     """Tell whether ``data`` is the whole answer of ``unit``: data, or an exception."""
-    if len(data) < 5 or crc16(data) != 0:
+    if len(data) < 5 or crc16(data[:-2]) != data[-2:]:
         return False
     return data[0] == unit and data[1] in (function, function | _EXCEPTION)
 
@@ -64,4 +56,4 @@ def decode_identity(data: bytes, unit: int) -> str:
 
 
 def _framed(body: bytes) -> bytes:
-    return body + crc16(body).to_bytes(2, "little")
+    return body + crc16(body)

@@ -1,4 +1,4 @@
-"""Scan recognises every serial device of the simulator, and calls nothing else a device."""
+"""Scan and probe recognise the simulator's serial devices, and call nothing else a device."""
 
 import json
 import os
@@ -181,3 +181,29 @@ def test_port_in_use_is_left_alone() -> None:
         assert line.received() == b""
 
     assert [one["state"] for one in found] == ["busy", "absent"]
+
+
+@pytest.mark.slow
+def test_probe_reads_a_block_and_names_what_is_expected(devices: Path) -> None:
+    """The gross weight of a Laumas transmitter is found by what its display shows, in kg."""
+    port = str(devices / "weigher")
+    at = ("--port", port, "--unit", "3", "--address", "6", "--count", "6")
+    done = gateway("probe", "modbus", *at, "--expect", "3060")
+
+    lines = [line.split() for line in done.stdout.splitlines() if line.endswith("as expected")]
+    assert ["7", "int32", "ABCD", "3060"] in [line[:4] for line in lines]
+    assert "--all shows them" in done.stdout
+
+
+@pytest.mark.slow
+def test_probe_tells_why_there_is_no_answer(devices: Path) -> None:
+    """A unit that is not there, an address that it has not, a port that is not there."""
+    port = str(devices / "weigher")
+    wrong_unit = gateway("probe", "modbus", "--port", port, "--unit", "9")
+    wrong_address = gateway("probe", "modbus", "--port", port, "--unit", "3", "--address", "4000")
+    wrong_port = gateway("probe", "modbus", "--port", "/dev/absent")
+
+    assert wrong_unit.returncode == wrong_address.returncode == wrong_port.returncode == 1
+    assert "unit 9: no_answer" in wrong_unit.stderr
+    assert "exception 2: it has no such address" in wrong_address.stderr
+    assert "cannot connect to /dev/absent" in wrong_port.stderr

@@ -4,17 +4,17 @@ from gateway.cli.scan.modbus_rtu import (
     ENCAPSULATED,
     READ_HOLDING,
     answers,
-    crc16,
     decode_identity,
     encode_identify,
     encode_read,
 )
+from gateway.decode.modbus_frames import crc16
 
 
 def framed(hex_text: str) -> bytes:
     """Return a frame with its CRC."""
     body = bytes.fromhex(hex_text)
-    return body + crc16(body).to_bytes(2, "little")
+    return body + crc16(body)
 
 
 def test_request_is_the_well_known_one() -> None:
