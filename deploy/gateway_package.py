@@ -64,7 +64,7 @@ class _File:
 
 _FILES: Final = (
     _File(source="launcher.sh", target=f"usr/bin/{NAME}", mode=0o755),
-    _File(source="run.py", target=f"{LIB}/run.py"),
+    _File(source="start", target=f"{LIB}/start"),
     _File(source="gateway.toml", target="etc/pledgewatch/gateway.toml", mode=0o640),
     _File(source="sysusers.conf", target=f"usr/lib/sysusers.d/{NAME}.conf"),
     _File(source="udev.rules", target=f"usr/lib/udev/rules.d/60-{NAME}.rules"),

@@ -38,7 +38,7 @@ class ThingsBoard:
         """Write its settings."""
         home = site.dir / "thingsboard"
         shutil.rmtree(home, ignore_errors=True)
-        (home / "work/logs").mkdir(parents=True)
+        (home / "run/logs").mkdir(parents=True)
         data = storage_dir or home / "data"
         data.mkdir(parents=True, exist_ok=True)
         write_json(home / "cfg/tb_gateway.json", _gateway(site.link_port, self._storage, data))
@@ -46,7 +46,7 @@ class ThingsBoard:
         write_json(home / "cfg/list.json", {})
         shipped = self._venv.glob("lib/python*/site-packages/thingsboard_gateway/config/logs.json")
         logs = next(shipped).read_text()
-        logs = logs.replace("./logs/", f"{home}/work/logs/").replace('"INFO"', '"WARNING"')
+        logs = logs.replace("./logs/", f"{home}/run/logs/").replace('"INFO"', '"WARNING"')
         write_json(home / "cfg/logs.json", json.loads(logs))
 
     def start(self, site: Site, run: int = 0) -> Child:

@@ -1,7 +1,8 @@
 """The gateway on a machine whose wall clock can be stepped while it runs.
 
 ``python -m tests.integration.gateway.faults.stepped FILE COMMAND...``: the wall clock is the true
-one plus the days in ``FILE``, read at each call; the time since boot is the kernel's. Only this process sees the step: the machine's clock is everybody's.
+one plus the days in ``FILE``, read at each call; the time since boot is the kernel's. Only this
+process sees the step: the machine's clock is everybody's.
 """
 
 import sys

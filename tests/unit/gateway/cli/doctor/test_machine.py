@@ -73,7 +73,7 @@ def test_queue_that_outgrows_the_disk_is_told(tmp_path: Path) -> None:
         ("/var/lib/pledgewatch", "ext4", "data=writeback"),
         ("/var/log", "tmpfs", "nosuid"),
         ("/variety", "overlay", "rw"),
-        ("/mnt/my disk/state", "vfat", "ro"),
+        ("/media/my disk/state", "vfat", "ro"),
     ],
 )
 def test_mount_is_the_deepest_that_holds_the_folder(folder: str, kind: str, option: str) -> None:
@@ -82,7 +82,7 @@ def test_mount_is_the_deepest_that_holds_the_folder(folder: str, kind: str, opti
         "20 1 0:17 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/x\n"
         "21 20 179:2 / /var rw,noatime shared:2 - ext4 /dev/mmcblk0p2 rw,data=writeback\n"
         "22 21 0:40 / /var/log rw,nosuid - tmpfs tmpfs rw,size=64k\n"
-        "23 20 8:1 / /mnt/my\\040disk ro shared:4 - vfat /dev/sda1 rw\n"
+        "23 20 8:1 / /media/my\\040disk ro shared:4 - vfat /dev/sda1 rw\n"
         "torn line\n"
     )
     found, options = mount_of(Path(folder), mounts)
