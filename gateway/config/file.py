@@ -23,6 +23,7 @@ from gateway.config.own import (
     metrics_address,
 )
 from gateway.config.serial import SerialSection, check_serial, name_serial
+from gateway.config.snapshot import SnapshotSection, check_snapshot, name_snapshot
 from gateway.config.types import Named, Vocabulary
 from gateway.config.uplink import UplinkSection, check_uplink
 from gateway.errors import ConfigError
@@ -44,6 +45,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     serial: list[SerialSection] = field(default_factory=list[SerialSection])
     modbus: list[ModbusSection] = field(default_factory=list[ModbusSection])
     camera: list[CameraSection] = field(default_factory=list[CameraSection])
+    snapshot: list[SnapshotSection] = field(default_factory=list[SnapshotSection])
     llrp: list[LlrpSection] = field(default_factory=list[LlrpSection])
     gpsd: list[GpsdSection] = field(default_factory=list[GpsdSection])
 
@@ -61,6 +63,7 @@ KINDS: Final = (
     Kind(key="serial", name=name_serial, check=check_serial),
     Kind(key="modbus", name=name_modbus, check=check_modbus),
     Kind(key="camera", name=name_camera, check=check_camera),
+    Kind(key="snapshot", name=name_snapshot, check=check_snapshot),
     Kind(key="llrp", name=name_llrp, check=check_llrp),
     Kind(key="gpsd", name=name_gpsd, check=check_gpsd),
 )

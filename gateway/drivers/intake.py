@@ -37,7 +37,12 @@ from schemas.quantities import QUALITY_CODES, EventType, Quality
 CLOCK_STATE_EVERY_S: Final = 10.0
 LIFE_CHANNEL: Final = "reading"  # The one channel of a sensor that is not polled by quantity.
 _ALIVE_EVENTS: Final = frozenset(
-    {EventType.CAMERA_OBJECT, EventType.CAMERA_STATUS, EventType.CAMERA_TAMPER}
+    {
+        EventType.CAMERA_OBJECT,
+        EventType.CAMERA_STATUS,
+        EventType.CAMERA_TAMPER,
+        EventType.SNAPSHOT,
+    }
 )
 
 _GOOD: Final = QUALITY_CODES[Quality.GOOD]

@@ -176,6 +176,8 @@ def _event_value(event: EventReading) -> object:
         case EventType.CAMERA_OBJECT:
             names = ("phase", "label", "zones", "severity")
             return [body.get(name) for name in names]
+        case EventType.SNAPSHOT:
+            return event.time_unix_us  # Its driver decides which image is told.
         case _:
             return event.body
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from gateway.clock import SystemClock
@@ -11,10 +12,11 @@ from gateway.reading import Arrival, Sweep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverParts:
-    """What drivers work with."""
+    """What drivers work with; ``state_dir`` is where those keep what must outlive them."""
 
     clock: SystemClock
     random: Random
+    state_dir: Path = Path()  # Plans that are never started keep nothing.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

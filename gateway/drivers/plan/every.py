@@ -10,11 +10,13 @@ from gateway.drivers.plan.gpsd import plan_gpsd
 from gateway.drivers.plan.llrp import plan_llrp
 from gateway.drivers.plan.modbus import plan_modbus
 from gateway.drivers.plan.serial import plan_serial
+from gateway.drivers.plan.snapshot import plan_snapshot
 
 PLANNERS: Final[Mapping[str, Callable[[Any, DriverParts], DriverPlan]]] = {
     "serial": plan_serial,
     "modbus": plan_modbus,
     "camera": plan_camera,
+    "snapshot": plan_snapshot,
     "llrp": plan_llrp,
     "gpsd": plan_gpsd,
 }
