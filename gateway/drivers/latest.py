@@ -77,18 +77,22 @@ class Latest:
         self._newest[reading.sensor, channel] = Newest(reading=reading, heard_s=now_s)
 
     def of(self, sensor: str) -> list[Newest]:
-        """Return the newest reading of each channel of ``sensor``."""
-        newest = {key: n for key, n in self._newest.items() if key[0] == sensor}
-        for channels, swept in self._swept.items():
-            if not any(name == sensor for name, _ in channels.rows):
-                continue
+        """Return the newest reading of each channel of ``sensor``; for all: ``by_sensor``."""
+        return self.by_sensor().get(sensor, [])
+
+    def by_sensor(self) -> dict[str, list[Newest]]:
+        """Return the newest reading of each channel, by sensor."""
+        newest = self._newest.copy()
+        for swept in self._swept.values():
             for scalar in _unfold(swept.sweep):
                 key = (scalar.sensor, scalar.quantity)
-                if scalar.sensor == sensor and (
-                    key not in newest or newest[key].heard_s <= swept.heard_s
-                ):
+                alone = newest.get(key)
+                if alone is None or alone.heard_s <= swept.heard_s:
                     newest[key] = Newest(reading=scalar, heard_s=swept.heard_s)
-        return list(newest.values())
+        sensors: dict[str, list[Newest]] = {}
+        for (sensor, _), one in newest.items():
+            sensors.setdefault(sensor, []).append(one)
+        return sensors
 
     def forget(self, sensors: Collection[str]) -> None:
         """Forget ``sensors``: they are no longer read."""
