@@ -30,12 +30,27 @@ class Kind(StrEnum):
     OVERHEAT = "overheat"
     DROP = "drop"
     COVER_CAMERA = "cover_camera"
+    MOVE_CAMERA = "move_camera"
+    DEFOCUS_CAMERA = "defocus_camera"
+    FREEZE_CAMERA = "freeze_camera"
+    LIGHTS_OUT = "lights_out"
+    LIGHT_STEP = "light_step"  # harmless: half of the lights
+    TRUCK_IN_VIEW = "truck_in_view"  # harmless, for a minute
     CUT_SCALE_CABLE = "cut_scale_cable"
     CUT_NETWORK = "cut_network"
     PRICE_DROP = "price_drop"
 
 
 PALLET_KINDS: Final = frozenset({Kind.TAKE_PALLET, Kind.MOVE_PALLET, Kind.TAKE_GOODS_LEAVE_TAGS})
+SIGHTS: Final[Mapping[Kind, w.Sight]] = {
+    Kind.MOVE_CAMERA: w.Sight.MOVED,
+    Kind.DEFOCUS_CAMERA: w.Sight.BLURRED,
+    Kind.FREEZE_CAMERA: w.Sight.FROZEN,
+    Kind.LIGHTS_OUT: w.Sight.DARK,
+    Kind.LIGHT_STEP: w.Sight.DIMMED,
+    Kind.TRUCK_IN_VIEW: w.Sight.TRUCK,
+}
+"""What is to be seen in images only: neither Frigate nor ONVIF tells of it."""
 _CUTS: Final = frozenset({Kind.CUT_SCALE_CABLE, Kind.CUT_NETWORK})
 
 
@@ -66,6 +81,11 @@ class _Deed:
 def price_feed(instrument: str) -> str:
     """Return the device name under which posts of a price are noted."""
     return f"price:{instrument}"
+
+
+def snapshot_of(camera: str) -> str:
+    """Return the device name under which the images of a camera are noted."""
+    return f"{camera}-snapshot"
 
 
 class IncidentBook:
@@ -178,6 +198,15 @@ class IncidentBook:
                 return w.calm(world, target)
             case Kind.COVER_CAMERA:
                 return w.set_covered(world, target, covered=False)
+            case (
+                Kind.MOVE_CAMERA
+                | Kind.DEFOCUS_CAMERA
+                | Kind.FREEZE_CAMERA
+                | Kind.LIGHTS_OUT
+                | Kind.LIGHT_STEP
+                | Kind.TRUCK_IN_VIEW
+            ):
+                return w.set_sight(world, target, SIGHTS[incident.kind], on=False)
             case Kind.CUT_SCALE_CABLE:
                 return w.set_cable_cut(world, target, cut=False)
             case Kind.CUT_NETWORK:
@@ -252,6 +281,16 @@ class IncidentBook:
                 return _Deed(target=plan.name, world=dark, shown_by={plan.name: None})
         raise RefusedError("invisible", f"no camera watches lot {lot.name!r}")
 
+    def show(self, world: w.World, lot: LotPlan, kind: Kind) -> _Deed:
+        """Something happens to the picture of the camera that watches the zone."""
+        for plan in self._scenario.cameras:
+            if lot.zone in plan.watches:
+                shown = w.set_sight(world, plan.name, SIGHTS[kind], on=True)
+                return _Deed(
+                    target=plan.name, world=shown, shown_by={snapshot_of(plan.name): None}
+                )
+        raise RefusedError("invisible", f"no camera watches lot {lot.name!r}")
+
     def cut_scale_cable(self, world: w.World, lot: LotPlan) -> _Deed:
         """The platform's cable is cut: it says nothing more."""
         platform = self._platform(lot)
@@ -276,6 +315,10 @@ class IncidentBook:
         )
 
 
+def _shown(kind: Kind) -> Callable[[IncidentBook, w.World, LotPlan], _Deed]:
+    return lambda book, world, lot: book.show(world, lot, kind)
+
+
 _DEEDS: Final[Mapping[Kind, Callable[[IncidentBook, w.World, LotPlan], _Deed]]] = {
     Kind.TAKE_PALLET: IncidentBook.take_pallet,
     Kind.MOVE_PALLET: IncidentBook.move_pallet,
@@ -283,6 +326,7 @@ _DEEDS: Final[Mapping[Kind, Callable[[IncidentBook, w.World, LotPlan], _Deed]]] 
     Kind.OVERHEAT: IncidentBook.overheat,
     Kind.DROP: IncidentBook.drop,
     Kind.COVER_CAMERA: IncidentBook.cover_camera,
+    **{kind: _shown(kind) for kind in SIGHTS},
     Kind.CUT_SCALE_CABLE: IncidentBook.cut_scale_cable,
     Kind.CUT_NETWORK: IncidentBook.cut_network,
     Kind.PRICE_DROP: IncidentBook.price_drop,

@@ -18,6 +18,7 @@ import structlog
 from firmware_sim.clock import Clock
 from firmware_sim.control import Control, control_server, serve_control
 from firmware_sim.devices.camera import BrokerLogin, Cameras
+from firmware_sim.devices.camera_http import HttpCamera
 from firmware_sim.devices.gpsd import GpsdServer
 from firmware_sim.devices.link import Link, Upstream
 from firmware_sim.devices.llrp_antennas import site_readers
@@ -96,6 +97,7 @@ class Site:
         ports: dict[str, object] = {"modbus_tcp": await self._open_modbus(stack)}
         ports["gpsd"] = await self._open_gpsd(stack)
         ports["llrp"] = await self._open_llrp(stack)
+        ports["snapshots"] = await self._open_snapshots(stack)
         ports["links"] = await self._open_broker(stack)
         ports["control"] = self._open_control(stack)
         if self._options.feed is not None:
@@ -176,6 +178,14 @@ class Site:
         for device, reader in readers.items():
             stack.push_async_callback(reader.listener.close)
             ports[device] = await reader.listener.open()
+        return ports
+
+    async def _open_snapshots(self, stack: AsyncExitStack) -> dict[str, int]:
+        ports: dict[str, int] = {}
+        for plan in self._scenario.cameras:
+            camera = HttpCamera(plan, self.plant, self._options.seed)
+            stack.push_async_callback(camera.listener.close)
+            ports[plan.name] = await camera.listener.open()
         return ports
 
     async def _open_broker(self, stack: AsyncExitStack) -> dict[str, int]:

@@ -105,6 +105,7 @@ def _sensors(
         truth = {"x": tracker.x_m, "y": tracker.y_m}
         add(tracker.name, "gnss", tracker.gateway, homes[tracker.lot], truth)
     for camera in scenario.cameras:
-        truth = {"covered": camera.name in world.covered}
+        sights = sorted(world.sights.get(camera.name, ()))
+        truth = {"covered": camera.name in world.covered, "sights": sights}
         add(camera.name, "camera", camera.gateway, camera.watches[0], truth)
     return found

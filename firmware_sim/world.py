@@ -7,6 +7,7 @@ same order give the same world. Devices read it; only ``plant.py`` holds the cur
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from firmware_sim.plan import Scenario, ZonePlan
@@ -59,6 +60,17 @@ class Jolt:
     left_s: float
 
 
+class Sight(StrEnum):
+    """What a camera's picture shows besides the goods."""
+
+    MOVED = "moved"  # The camera was turned.
+    BLURRED = "blurred"  # Its lens was turned.
+    FROZEN = "frozen"  # It sends the same image for ever.
+    DARK = "dark"  # Somebody put the lights out.
+    DIMMED = "dimmed"  # Half of the lights, as every evening.
+    TRUCK = "truck"  # A lorry stands in front of it.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The whole site at one moment; ``revision`` grows with each happening, not with time."""
@@ -69,6 +81,7 @@ class World:
     jolts: Mapping[str, Jolt]  # by zone
     doors_open_s: Mapping[str, float]  # by zone: seconds until it is shut again
     covered: frozenset[str]  # cameras
+    sights: Mapping[str, frozenset[Sight]]  # by camera: what else is in its picture
     cut_cables: frozenset[str]  # devices
     dark_links: frozenset[str]  # gateways
     price_factors: Mapping[str, float]  # by instrument
@@ -130,6 +143,7 @@ def build_world(scenario: Scenario) -> World:
         jolts={},
         doors_open_s={plan.zone: 0.0 for plan in scenario.doors},
         covered=frozenset(),
+        sights={},
         cut_cables=frozenset(),
         dark_links=frozenset(),
         price_factors={plan.name: 1.0 for plan in scenario.instruments},
@@ -232,6 +246,13 @@ def calm(world: World, zone: str) -> World:
 def set_covered(world: World, camera: str, *, covered: bool) -> World:
     """Return the world with ``camera`` covered or free."""
     return _next(replace(world, covered=_switch(world.covered, camera, on=covered)))
+
+
+def set_sight(world: World, camera: str, sight: Sight, *, on: bool) -> World:
+    """Return the world with something in the picture of ``camera``, or no more."""
+    present = world.sights.get(camera, frozenset())
+    wanted = present | {sight} if on else present - {sight}
+    return _next(replace(world, sights={**world.sights, camera: wanted}))
 
 
 def set_cable_cut(world: World, device: str, *, cut: bool) -> World:

@@ -1,7 +1,7 @@
 """The site's cameras as one Frigate and their ONVIF firmware, on the site's MQTT broker.
 
 Nothing is queued while the broker is away: on return the present state is published afresh, as the
-retained topics of both sources are. Deliberately absent: images.
+retained topics of both sources are. Deliberately absent: images, which ``camera_http`` gives.
 """
 
 import asyncio

@@ -76,6 +76,7 @@ def test_every_kind_finds_a_lot_by_itself(kind: Kind) -> None:
         (Kind.OVERHEAT, "fish", {"temp-c"}),
         (Kind.DROP, "fish", {"shock-c"}),
         (Kind.COVER_CAMERA, "lubricant", {"cam-yard"}),
+        (Kind.FREEZE_CAMERA, "lubricant", {"cam-yard-snapshot"}),
         (Kind.PRICE_DROP, "fish", {"price:FISH"}),
     ],
 )

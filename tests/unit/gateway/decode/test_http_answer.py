@@ -110,7 +110,7 @@ def test_digest_of_the_standard(algorithm: str, response: str) -> None:
 
 
 def test_digest_without_quality_of_protection() -> None:
-    """RFC 2069's form, which old cameras still ask for: its example, as erratum 749 corrects it."""
+    """RFC 2069's form, which old cameras ask for: its example, by erratum 749."""
     challenge = (
         'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093",'
         ' opaque="5ccc069c403ebaf9f0171e9517f40e41"'
