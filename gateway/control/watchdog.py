@@ -23,6 +23,11 @@ class ServiceManager:
         self._status = ""
 
     @property
+    def listens(self) -> bool:
+        """Whether there is a manager."""
+        return bool(self._address)
+
+    @property
     def alive_every_s(self) -> float | None:
         """How often a sign of life is wanted; None: never."""
         return self._alive_every_s

@@ -86,6 +86,7 @@ class Outbox:
         self._commands: deque[Callable[[OutboxStore], None]] = deque()
         self._buffered = 0
         self._drops: Counter[str] = Counter()
+        self.dropped = 0  # Readings since the start; journalled records count them too.
         self._quarantines: list[Quarantine] = []
         self._segment: ClockSegment | None = None
         self._closing = False
@@ -112,6 +113,7 @@ class Outbox:
                 kept = [r for r in readings if not isinstance(r, Scalar | Sweep)]
                 kept = kept[: max(hard_room, 0)]
                 self._drops["buffer_full"] += count - len(kept)
+                self.dropped += count - len(kept)
                 batch = Batch(segment=batch.segment, readings=kept, urgent=batch.urgent)
                 count = len(kept)
             if count:
@@ -275,7 +277,9 @@ class Outbox:
                     body = cast("dict[str, Any]", cbor2.loads(reading.body))
                     self._drops[body["why"]] += body["count"]
                 else:
-                    self._drops["outbox_full"] += count_readings((reading,))
+                    lost = count_readings((reading,))
+                    self._drops["outbox_full"] += lost
+                    self.dropped += lost
 
     def _recover(self, error: Exception) -> None:
         """Wait a little, open the file anew, and keep the readings of the write that failed."""

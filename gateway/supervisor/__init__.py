@@ -4,6 +4,7 @@
 * ``crew``: the running drivers, each restarted by itself.
 * ``changes``: what a new configuration asks of a running gateway. Pure.
 * ``observe``: how the gateway stands, as one value.
+* ``pulse``: signs of life to the service manager.
 
 The only place of the gateway that catches every exception: a driver with a bug is restarted like
 one whose cable was pulled, and the others go on.

@@ -36,15 +36,15 @@ from gateway.reading import GATEWAY_SENSOR, ClockSegment, Entry
 from gateway.signing import CommandVerifier, ReceiptVerifier
 from gateway.supervisor.changes import check_same_gateway, compare_plans, fix_sections
 from gateway.supervisor.crew import Crew
-from gateway.supervisor.observe import Observed, observe, one_line
+from gateway.supervisor.observe import Observed, observe
 from gateway.supervisor.orders import Orders
+from gateway.supervisor.pulse import Pulse
 from gateway.supervisor.rotate import TurnParts, begin_to_turn
 from gateway.uplink.session import Uplink, UplinkParts
 from gateway.uplink.target import Uplinked, resolve_uplink
 from schemas.quantities import EventType
 
 TICK_S: Final = 0.25  # How late a late sensor may be noticed.
-STATUS_EVERY_S: Final = 10.0  # The line that the service manager shows.
 DRAIN_S_MAX: Final = 3.0  # At the end the last readings get this long to reach the backend.
 DRAIN_POLL_S: Final = 0.1
 
@@ -247,24 +247,13 @@ class Gateway:
                 _log.error("reload_refused", error=str(error))
 
     async def _tick(self) -> None:
-        """Watch sensors, clock and journal; tell the service manager while all of them live.
-
-        The journal's thread lives when it has answered since the last time; that its disk is full
-        is an answer, that it hangs is none.
-        """
-        answer = self._outbox.stats()
-        status_s = float("-inf")
+        """Watch sensors, clock and journal; tell the service manager while all of them live."""
+        pulse = Pulse(self._manager, self._outbox, self._clock)
         while True:
             self._intake.tick()
             if not self._outbox.alive:
                 raise StateError("outbox: its thread has ended; the daemon must be started again")
-            now_s = self._clock.monotonic_s()
-            if answer.done():
-                self._manager.tell_alive(now_s)
-                if now_s - status_s >= STATUS_EVERY_S:
-                    status_s = now_s
-                    self._manager.tell_status(one_line(await self.status()))
-                answer = self._outbox.stats()
+            await pulse.beat(self.status)
             await asyncio.sleep(TICK_S)
 
     async def _drain(self) -> None:
@@ -310,6 +299,7 @@ class Gateway:
             go_by=self._go_by,
             freshen=self._freshen,
             turn_key=self.rotate,
+            publish=lambda topic, messages: self._uplink.publish(topic, messages),
         )
 
     async def rotate(self) -> Rotating:

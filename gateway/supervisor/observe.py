@@ -28,11 +28,16 @@ from gateway.control.status import (
 from gateway.drivers.intake import Intake
 from gateway.drivers.latest import Newest
 from gateway.errors import UnavailableError
+from gateway.outbox.database import OutboxStats
+from gateway.outbox.store import OutboxStore
 from gateway.outbox.writer import Outbox
 from gateway.reading import EventReading, Scalar, Sighting
 from gateway.supervisor.crew import Crew, Driver
 from gateway.uplink.session import Broker, Uplink
-from schemas.envelope import RSSI_UNKNOWN
+from schemas.cose import decode_sign1
+from schemas.digest import decode_digest, is_digest
+from schemas.envelope import ENVELOPE_BYTES_MAX, RSSI_UNKNOWN, decode_envelope
+from schemas.errors import MalformedError
 from schemas.quantities import UNITS
 
 OUTBOX_S_MAX: Final = 2.0  # A disk that hangs must not keep the installer from seeing the rest.
@@ -103,6 +108,7 @@ def _sensors(parts: Observed, now_s: float) -> list[SensorStatus]:
         for sensor in driver.sensors
     }
     latest = parts.intake.latest
+    newest = latest.by_sensor()
     counts: dict[str, dict[str, int]] = {}
     for (sensor, quality), count in latest.counts.items():
         counts.setdefault(sensor, {})[quality.value] = count
@@ -113,7 +119,7 @@ def _sensors(parts: Observed, now_s: float) -> list[SensorStatus]:
             health=health.state.value,
             why=health.why,
             age_s=health.age_s,
-            channels=[channel_status(newest, now_s) for newest in latest.of(health.sensor)],
+            channels=[channel_status(one, now_s) for one in newest.get(health.sensor, ())],
             counts=counts.get(health.sensor, {}),
         )
         for health in parts.intake.health()
@@ -161,9 +167,11 @@ def _driver(driver: Driver, now_s: float) -> DriverStatus:
 async def _outbox(parts: Observed) -> OutboxStatus | None:
     try:
         async with asyncio.timeout(OUTBOX_S_MAX):
-            stats = await asyncio.wrap_future(parts.outbox.stats())
+            stats, oldest = await asyncio.wrap_future(parts.outbox.run(_look))
     except (TimeoutError, UnavailableError):
         return None
+    began_us = None if oldest is None else _began_us(oldest)
+    age_s = None if began_us is None else max(parts.clock.unix_us() - began_us, 0) / 1_000_000
     return OutboxStatus(
         emitted=stats.emitted,
         sealed=stats.sealed_readings,
@@ -173,7 +181,27 @@ async def _outbox(parts: Observed) -> OutboxStatus | None:
         head_number=stats.head_number,
         receipted_number=stats.receipted_number,
         head_known=stats.head_known,
+        oldest_age_s=age_s,
+        thinned=stats.thinned_readings,
+        dropped=parts.outbox.dropped,
     )
+
+
+def _look(store: OutboxStore) -> tuple[OutboxStats, bytes | None]:
+    """Return the counts, and the oldest envelope without a receipt."""
+    stats = store.stats()
+    waiting = store.envelopes_after(stats.receipted_number, 1)
+    return stats, waiting[0].message if waiting else None
+
+
+def _began_us(message: bytes) -> int | None:
+    """Return when the oldest reading in an envelope, or in a run's digest, was taken."""
+    try:
+        sign1 = decode_sign1(message, bytes_max=ENVELOPE_BYTES_MAX)
+        decode = decode_digest if is_digest(sign1) else decode_envelope
+        return decode(sign1).base_unix_us
+    except MalformedError:
+        return None
 
 
 def _uplink(uplink: Uplink, broker: Broker, now_s: float) -> UplinkStatus:

@@ -1,7 +1,7 @@
 """How this gateway carries out what the backend may order: one method a type of command."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,12 +9,16 @@ from typing import Final
 from gateway.commands.executor import FAILED, Answer, Handler, done
 from gateway.config.remote import REMOTE_FILE, InForce, load_with
 from gateway.drivers.plan.vocabulary import vocabulary
-from gateway.errors import StateError
+from gateway.errors import StateError, UnavailableError
+from gateway.images.store import find_image
 from gateway.signing import save_private, sync_folder
-from schemas.command import Challenge, Command, CommandType, Configure
+from schemas.command import Challenge, Command, CommandType, Configure, FetchImage
+from schemas.image import encode_chunk, split_image
 from schemas.quantities import EventType
+from schemas.topics import image_topic
 
 GoBy = Callable[[InForce, int], Awaitable[object]]
+Publish = Callable[[str, Iterable[bytes]], Awaitable[None]]
 _REMOTE: Final = "remote configuration"
 
 
@@ -23,7 +27,8 @@ class Orders:
     """What carrying out an order needs of the running gateway.
 
     ``go_by`` puts a configuration in force, on the command of that number; ``in_force`` is the
-    present one; ``freshen`` has every sensor told anew; ``turn_key`` begins a rotation.
+    present one; ``freshen`` has every sensor told anew; ``turn_key`` begins a rotation;
+    ``publish`` sends messages on a topic, each when the broker has the one before.
     """
 
     config_file: Path
@@ -32,6 +37,7 @@ class Orders:
     go_by: GoBy
     freshen: Callable[[], None]
     turn_key: Callable[[], Awaitable[object]]
+    publish: Publish
 
     def handlers(self) -> dict[CommandType, Handler]:
         """Return who carries out what."""
@@ -39,6 +45,7 @@ class Orders:
             CommandType.CHALLENGE: self.challenge,
             CommandType.CONFIGURE: self.configure,
             CommandType.ROTATE: self.rotate,
+            CommandType.FETCH_IMAGE: self.fetch_image,
         }
 
     async def challenge(self, command: Command) -> Answer:
@@ -72,6 +79,22 @@ class Orders:
             GatewayError: It cannot begin now.
         """
         await self.turn_key()
+        return done(command)
+
+    async def fetch_image(self, command: Command) -> Answer:
+        """Send an image that is kept here, or the chunks of it that did not arrive.
+
+        Raises:
+            StateError: It is not kept, or no longer.
+        """
+        order = command.order
+        assert isinstance(order, FetchImage), "handlers are chosen by type"
+        image = await asyncio.to_thread(find_image, self.state_dir, order.sha256)
+        chunks = split_image(order.sha256, image, order.chunks)
+        try:
+            await self.publish(image_topic(command.gateway), map(encode_chunk, chunks))
+        except UnavailableError as error:
+            return done(command, FAILED, str(error))  # Failed, not refused: asking again is right.
         return done(command)
 
     async def _freshen(self) -> None:

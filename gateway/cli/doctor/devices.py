@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from gateway.cli.doctor.finding import Finding, ok, problem, warning
@@ -42,8 +44,10 @@ def ask_daemon(status: Status) -> Iterator[Finding]:
 
 def ask_devices(config: Config, *, answer_s: float = ANSWER_S_MAX) -> list[Finding]:
     """Return whether each device answers, opened by this process for some seconds, all at once."""
-    parts = DriverParts(clock=SystemClock(), random=Random())  # noqa: S311 - jitter, no secret
-    return asyncio.run(_ask_all(plan_drivers(config, parts), answer_s))
+    random = Random()  # noqa: S311 - jitter, no secret
+    with TemporaryDirectory() as folder:  # What a driver keeps is the daemon's, never ours.
+        parts = DriverParts(clock=SystemClock(), random=random, state_dir=Path(folder))
+        return asyncio.run(_ask_all(plan_drivers(config, parts), answer_s))
 
 
 async def _ask_all(plans: Sequence[DriverPlan], answer_s: float) -> list[Finding]:
