@@ -5,7 +5,7 @@ only a receipt under the pinned key lets the outbox delete.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -75,6 +75,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._publishing = 0
         self._ending = False
+        self._client: aiomqtt.Client | None = None  # While a session stands.
         self._unsettled: tuple[Receipt, float] | None = None
         self._head_known = True
         self._asked_s = 0.0
@@ -83,6 +84,20 @@ class Uplink:
     def wake(self) -> None:
         """Tell the sender that the outbox holds something new; call it in the event loop."""
         self._wake.set()
+
+    async def publish(self, topic: str, messages: Iterable[bytes]) -> None:
+        """Publish what was asked for, each message when the broker has the one before.
+
+        Raises:
+            UnavailableError: The connection is not there, or not any more; what follows is unsent.
+        """
+        for message in messages:
+            if self._client is None:
+                raise UnavailableError("uplink: there is no connection to the broker")
+            try:
+                await self._client.publish(topic, message, qos=1)
+            except aiomqtt.MqttError as error:
+                raise UnavailableError(f"uplink: {error}") from error
 
     async def run(self) -> None:
         """Keep a session with the broker, for ever."""
@@ -135,6 +150,7 @@ class Uplink:
                 )
                 await client.publish(status, ONLINE, qos=1, retain=True)
                 self._note_open()
+                self._client = client
                 _log.info("uplink_open", host=broker.host, port=broker.port)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._listen(client))
@@ -144,6 +160,8 @@ class Uplink:
                 async with asyncio.timeout(FAREWELL_S):
                     await client.publish(status, OFFLINE, qos=1, retain=True)
                 raise
+            finally:
+                self._client = None
 
     async def _begin(self) -> None:
         self._publishing = 0
