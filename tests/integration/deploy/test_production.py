@@ -56,7 +56,8 @@ def production_broker(certs: Path, tmp_path: Path) -> Iterator[Probe]:
     port = free_port()
     text = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
     for old, new in {
-        "listener 8883": f"listener {port} 127.0.0.1",
+        "listener 8883\n": f"listener {port} 127.0.0.1\n",
+        "listener 8884\n": f"listener {free_port()} 127.0.0.1\n",
         "/mosquitto/secrets/": f"{home}/",
         "/mosquitto/config/": f"{home}/",
         "/mosquitto/certs/": f"{home}/",
@@ -177,7 +178,7 @@ def test_compose_waits_for_what_it_needs() -> None:
 def test_compose_publishes_the_broker_only() -> None:
     """The console is on loopback and the database on no port at all."""
     ports = {name: each.get("ports", []) for name, each in compose()["services"].items()}
-    assert ports.pop("broker") == ["8883:8883"]
+    assert ports.pop("broker") == ["8883:8883", "8884:8884"]
     assert ports.pop("api") == ["127.0.0.1:8080:8080"]
     assert not any(ports.values())
 

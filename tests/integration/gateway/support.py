@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -124,11 +125,22 @@ class FakeBackend:
 
     @asynccontextmanager
     async def serving(
-        self, port: int, *, username: str | None = None, password: str | None = None
+        self,
+        port: int,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        tls_context: ssl.SSLContext | None = None,
     ) -> AsyncGenerator[aiomqtt.Client]:
         """Serve the stream on the broker at ``port`` meanwhile."""
         async with (
-            aiomqtt.Client("127.0.0.1", port, username=username, password=password) as client,
+            aiomqtt.Client(
+                "127.0.0.1",
+                port,
+                username=username,
+                password=password,
+                tls_context=tls_context,
+            ) as client,
             asyncio.TaskGroup() as tasks,
         ):
             await client.subscribe("pw/1/up/+/+", qos=1)
