@@ -9,12 +9,13 @@ that nobody watches.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import heappop, heappush
 from typing import Final
 
 HEARTBEAT_S: Final = 30.0
 SILENT_FACTOR: Final = 3.0  # Silent after so many times the span after which a sensor is late.
 _SOONER_S: Final = 1e-3  # Looked at before it is due: sums of times are not exact.
-_NOW: Final = float("-inf")
+_NEVER: Final = float("inf")
 
 
 class HealthState(StrEnum):
@@ -55,7 +56,7 @@ class _Sensor:
     failed: bool = False  # The driver itself has ended: late at once.
     state: HealthState | None = None
     reported_s: float = 0.0
-    due_s: float = _NOW  # Before this, time alone brings nothing to report.
+    due_s: float = _NEVER  # Before this, time alone brings nothing to report.
 
 
 class Pulses:
@@ -83,12 +84,14 @@ class HealthMonitor:
 
     def __init__(self, watched: Iterable[Watched], *, now_s: float) -> None:
         self._sensors: dict[str, _Sensor] = {}
-        self._due_s = _NOW
+        self._changed: dict[str, None] = {}  # Heard of since the last report.
+        self._due: list[tuple[float, str]] = []  # A heap; entries that no longer hold stay in.
         self.watch(watched, now_s=now_s)
 
     def watch(self, watched: Iterable[Watched], *, now_s: float) -> None:
         """Watch further sensors; of one already watched, channels that it keeps stay as heard."""
         for w in watched:
+            self._changed[w.sensor] = None
             known = self._sensors.get(w.sensor)
             if known is None:
                 self._sensors[w.sensor] = _Sensor(watched=w, began_s=now_s)
@@ -97,8 +100,6 @@ class HealthMonitor:
             known.began_s = now_s
             known.heard_s = {c: at_s for c, at_s in known.heard_s.items() if c in w.channels}
             known.implausible &= set(w.channels)
-            known.due_s = _NOW
-        self._due_s = _NOW
 
     def forget(self, sensors: Iterable[str]) -> None:
         """Watch ``sensors`` no longer."""
@@ -117,9 +118,9 @@ class HealthMonitor:
 
     def hasten(self) -> None:
         """Have every sensor's heartbeat due now."""
-        for sensor in self._sensors.values():
-            sensor.reported_s = sensor.due_s = _NOW
-        self._due_s = _NOW
+        for name, sensor in self._sensors.items():
+            sensor.reported_s = -_NEVER
+            self._changed[name] = None
 
     @property
     def states(self) -> Mapping[str, HealthState | None]:
@@ -145,7 +146,7 @@ class HealthMonitor:
         for sensor, channel in pulses.channels:
             sensor.heard_s[channel] = now_s
         for sensor in pulses.sensors:
-            if sensor.state is HealthState.UP and not sensor.trouble:
+            if sensor.state is HealthState.UP and not (sensor.trouble or sensor.implausible):
                 continue
             sensor.implausible.difference_update(c for s, c in pulses.channels if s is sensor)
             self._revive(sensor)
@@ -155,15 +156,14 @@ class HealthMonitor:
         known = self._sensors[sensor]
         known.trouble = why
         known.failed = failed
-        known.due_s = self._due_s = _NOW
+        self._changed[sensor] = None
 
     def report(self, now_s: float) -> list[HealthReport]:
         """Return what is to be reported now: changes, and heartbeats that are due."""
         reports: list[HealthReport] = []
-        if now_s < self._due_s:
-            return reports
-        for name, sensor in self._sensors.items():
-            if now_s < sensor.due_s:
+        for name in self._take_due(now_s):
+            sensor = self._sensors.get(name)
+            if sensor is None:  # Forgotten since.
                 continue
             state, why = decide_health(sensor, now_s)
             changed = state is not sensor.state
@@ -172,15 +172,26 @@ class HealthMonitor:
                 sensor.state = state
                 sensor.reported_s = now_s
             sensor.due_s = _due_s(sensor)
-        self._due_s = min([sensor.due_s for sensor in self._sensors.values()], default=_NOW)
+            heappush(self._due, (sensor.due_s, name))
         return reports
+
+    def _take_due(self, now_s: float) -> Iterable[str]:
+        """Return the sensors of which there may be something to report, each once."""
+        names = self._changed
+        self._changed = {}
+        while self._due and self._due[0][0] <= now_s:
+            due_s, name = heappop(self._due)
+            sensor = self._sensors.get(name)
+            if sensor is not None and sensor.due_s == due_s:
+                names[name] = None
+        return names
 
     def _revive(self, sensor: _Sensor) -> None:
         """Forget the trouble of a sensor that speaks; look at it anew unless all stays well."""
         if sensor.trouble or sensor.implausible or sensor.state is not HealthState.UP:
             sensor.trouble = ""
             sensor.failed = False
-            sensor.due_s = self._due_s = _NOW
+            self._changed[sensor.watched.sensor] = None
 
 
 def _due_s(sensor: _Sensor) -> float:

@@ -1,5 +1,7 @@
 """A sensor's health follows from when its readings came, and each change is reported once."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +112,29 @@ def test_state_depends_only_on_the_last_reading(steps: list[tuple[float, bool]])
     else:
         expected = HealthState.UP if last[1] else HealthState.IMPLAUSIBLE
         assert monitor.states["s"] is expected
+
+
+@given(st.integers(0, 2**32))
+def test_looking_only_at_what_can_have_changed_misses_nothing(seed: int) -> None:
+    """Whatever is heard, whenever it is asked: each change and each heartbeat is told."""
+    noise = Random(seed)
+    watched = [Watched(sensor=f"s{n}", late_s=1.0 + n, channels=("a", "b")) for n in range(4)]
+    monitor = HealthMonitor(watched, now_s=0.0)
+    told: dict[str, tuple[HealthState | None, float]] = {w.sensor: (None, 0.0) for w in watched}
+    now_s = 0.0
+    for _ in range(60):
+        now_s += noise.choice((0.0, 0.3, 2.0, 20.0))
+        for _ in range(noise.randrange(4)):
+            sensor, channel = f"s{noise.randrange(4)}", noise.choice("ab")
+            plausible = noise.random() < 0.8
+            monitor.hear(sensor, channel, plausible=plausible, now_s=now_s)
+        if noise.random() < 0.3:
+            both = [("s0", "a"), ("s0", "b")]
+            monitor.hear_all(monitor.pulses(both), now_s=now_s)
+        reports = {r.sensor: r.state for r in monitor.report(now_s)}
+        for view in monitor.view(now_s):
+            state, told_s = told[view.sensor]
+            if view.state is not state or now_s - told_s >= HEARTBEAT_S:
+                assert reports.pop(view.sensor) is view.state
+                told[view.sensor] = (view.state, now_s)
+        assert reports == {}
