@@ -33,20 +33,14 @@ class Quarantine:
     why: str
 
 
-def open_store(
-    parts: StoreParts, *, now_unix_us: int, torn: Exception | None = None
-) -> tuple[OutboxStore, Quarantine | None]:
+def open_store(parts: StoreParts, *, now_unix_us: int) -> tuple[OutboxStore, Quarantine | None]:
     """Return the store of ``parts``, and the file set aside if the one there was unusable.
-
-    ``torn`` is an error that was met while the file was in use: it is set aside unseen.
 
     Raises:
         StateError: A newer version wrote the file, or the folder cannot be written.
     """
     quarantine = None
     try:
-        if torn is not None:
-            raise torn
         store = _open_checked(parts)
         if parts.turn is not None and store.key_id() not in {None, parts.signer.key_id}:
             parts.turn(store.key_id() or b"")  # The stream has turned; its key file follows.
@@ -54,12 +48,12 @@ def open_store(
             store = _open_checked(parts)
         if store.key_id() not in {None, parts.signer.key_id}:
             store.close()
-            quarantine = _set_aside(parts.path, "key_changed", now_unix_us)
+            quarantine = set_aside(parts.path, "key_changed", now_unix_us)
             store = OutboxStore(parts)
     except (sqlite3.DatabaseError, ValueError) as error:
         if not is_torn(error):
             raise StateError(f"outbox {parts.path}: {error}") from error
-        quarantine = _set_aside(parts.path, str(error), now_unix_us)
+        quarantine = set_aside(parts.path, str(error), now_unix_us)
         store = OutboxStore(parts)
     if store.key_id() is None:
         _begin(store, parts, quarantine)
@@ -69,6 +63,8 @@ def open_store(
 
 def is_torn(error: Exception) -> bool:
     """Tell whether ``error`` means a file that will not get better by trying again."""
+    if isinstance(error, sqlite3.ProgrammingError):
+        return False  # Of a connection wrongly used: it says nothing of the file.
     if isinstance(error, sqlite3.OperationalError):
         # Full, locked, read-only or unreadable now; SQLITE_CORRUPT and NOTADB are DatabaseErrors,
         # but a file without our tables is an OperationalError.
@@ -103,7 +99,12 @@ def _begin(store: OutboxStore, parts: StoreParts, quarantine: Quarantine | None)
     store.begin_stream(head or Head(key_id=parts.signer.key_id), known=known)
 
 
-def _set_aside(path: Path, why: str, now_unix_us: int) -> Quarantine:
+def set_aside(path: Path, why: str, now_unix_us: int) -> Quarantine:
+    """Rename the file at ``path`` and what belongs to it; nothing is deleted.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     aside = path.with_name(f"{path.name}.quarantine-{now_unix_us}")
     for suffix in _SUFFIXES:
         file = path.with_name(path.name + suffix)

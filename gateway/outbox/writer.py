@@ -5,6 +5,7 @@ that one sync of the disk serves many. A disk that is slow or full delays the th
 drivers; the buffer between is bounded, and what it cannot take is counted into a signed record.
 """
 
+import contextlib
 import sqlite3
 import threading
 from collections import Counter, deque
@@ -19,7 +20,7 @@ import structlog
 from gateway.clock import SystemClock
 from gateway.errors import StateError, UnavailableError
 from gateway.outbox.database import OutboxStats
-from gateway.outbox.recovery import Quarantine, is_torn, open_store
+from gateway.outbox.recovery import Quarantine, is_torn, open_store, set_aside
 from gateway.outbox.store import SEALS_A_WRITE_MAX, OutboxStore, StoreParts
 from gateway.reading import (
     GATEWAY_SENSOR,
@@ -83,7 +84,7 @@ class Outbox:
         self._notify = notify
         self._condition = threading.Condition()
         self._pending: deque[Batch] = deque()
-        self._commands: deque[Callable[[OutboxStore], None]] = deque()
+        self._commands: deque[Callable[[OutboxStore | None], None]] = deque()
         self._buffered = 0
         self._drops: Counter[str] = Counter()
         self.dropped = 0  # Readings since the start; journalled records count them too.
@@ -97,8 +98,10 @@ class Outbox:
         self._committed_s = self._drops_reported_s = clock.monotonic_s() - DROPS_REPORT_EVERY_S
         self._sealed_s = self._committed_s
         self._unsealed_since_s: float | None = self._committed_s
-        self._store = self._open()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._torn: Exception | None = None  # What the file in use proved to be; not yet aside.
+        self._thread = threading.Thread(
+            target=self._run, args=(self._open(),), name="outbox", daemon=True
+        )
         self._thread.start()
 
     def put(self, batch: Batch) -> None:
@@ -129,9 +132,12 @@ class Outbox:
         """
         future: Future[T] = Future()
 
-        def execute(store: OutboxStore) -> None:
+        def execute(store: OutboxStore | None) -> None:
             if not future.set_running_or_notify_cancel():
                 return  # Whoever asked has gone.
+            if store is None:
+                future.set_exception(UnavailableError("outbox: its file is not open"))
+                return
             try:
                 result = command(store)
             except (sqlite3.Error, OSError) as error:
@@ -167,21 +173,30 @@ class Outbox:
     def _age_max_s(self) -> float:
         return self._age_s if self._unreceipted < BACKLOG_MIN else max(self._age_s, BACKLOG_AGE_S)
 
-    def _open(self, torn: Exception | None = None) -> OutboxStore:
-        store, quarantine = open_store(self._parts, now_unix_us=self._clock.unix_us(), torn=torn)
+    def _open(self) -> OutboxStore:
+        now_unix_us = self._clock.unix_us()
+        if self._torn is not None:
+            self._quarantines.append(set_aside(self._parts.path, str(self._torn), now_unix_us))
+            self._torn = None
+        store, quarantine = open_store(self._parts, now_unix_us=now_unix_us)
         if quarantine is not None:
             self._quarantines.append(quarantine)
         return store
 
-    def _run(self) -> None:
-        while not self._closing:
+    def _run(self, opened: OutboxStore) -> None:
+        store: OutboxStore | None = opened
+        while store is not None and not self._closing:
             try:
                 self._wait()
-                self._serve()
+                self._serve(store)
             except (sqlite3.Error, OSError, ValueError) as error:
-                self._recover(error)
-        self._drain()
-        self._store.close()
+                store = self._recover(store, error)
+        if store is not None:
+            self._drain(store)
+            store.close()
+        else:
+            _log.error("outbox_close_failed", error="not open", readings_lost=self._buffered)
+        self._run_commands(None)
 
     def _wait(self) -> None:
         with self._condition:
@@ -205,14 +220,17 @@ class Outbox:
             due.append(self._committed_s + RETRY_EVERY_S)
         return min(due) - now_s if due else None
 
-    def _serve(self) -> None:
-        while self._commands:
-            self._commands.popleft()(self._store)
+    def _serve(self, store: OutboxStore) -> None:
+        self._run_commands(store)
         delay_s = self._delay_s()
         if delay_s is not None and delay_s <= 0:
-            self._write()
+            self._write(store)
 
-    def _write(self, *, flush: bool = False) -> int:
+    def _run_commands(self, store: OutboxStore | None) -> None:
+        while self._commands:
+            self._commands.popleft()(store)
+
+    def _write(self, store: OutboxStore, *, flush: bool = False) -> int:
         """Journal and seal once; return how many readings no envelope holds yet."""
         self._report_losses()
         batches = self._take()
@@ -222,9 +240,9 @@ class Outbox:
         news = [b for b in batches if b.urgent] if self._unreceipted < BACKLOG_MIN else []
         bulk_due_s = self._sealed_s + BULK_EVERY_S
         urgent = bool(news) and (now_s >= bulk_due_s or not all(map(_is_bulk, news)))
-        before = self._store.last_sequence
+        before = store.last_sequence
         try:
-            outcome = self._store.write(
+            outcome = store.write(
                 [(b.segment, b.readings) for b in batches],
                 flush=flush or aged or urgent,
             )
@@ -250,10 +268,10 @@ class Outbox:
             _log.info("outbox_writable")
         if outcome.sealed or self._head_behind:
             self._head_behind = True  # Until the side file knows, nothing newer may be sent.
-            self._store.sync_head_file()
+            store.sync_head_file()
             self._head_behind = False
             self._notify()
-        self._store.thin()  # One small step: nothing but a write makes the file fuller.
+        store.thin()  # One small step: nothing but a write makes the file fuller.
         return outcome.unsealed
 
     def _take(self) -> list[Batch]:
@@ -281,28 +299,48 @@ class Outbox:
                     self._drops["outbox_full"] += lost
                     self.dropped += lost
 
-    def _recover(self, error: Exception) -> None:
-        """Wait a little, open the file anew, and keep the readings of the write that failed."""
+    def _recover(self, store: OutboxStore, error: Exception) -> OutboxStore | None:
+        """Open the file anew, however long that takes; keep the readings of the write that failed.
+
+        Return the new store; None: the end came first.
+        """
+        torn = is_torn(error)
         if not self._failing:
             self._failing = True
-            _log.error("outbox_unwritable", error=str(error), torn=is_torn(error))
+            _log.error("outbox_unwritable", error=str(error), torn=torn)
+        self._torn = error if torn else None
+        with contextlib.suppress(sqlite3.Error):
+            store.close()
+        while (reopened := self._reopen()) is None:
+            if self._closing:
+                return None
+            self._run_commands(None)  # Whoever asks meanwhile is told so: this thread lives.
+        self._notify()  # A file begun anew needs the sender to ask for a receipt.
+        return reopened
+
+    def _reopen(self) -> OutboxStore | None:
+        """Wait a little and open the file; None: it cannot be opened now."""
         with self._condition:
             self._condition.wait_for(lambda: self._closing, RETRY_EVERY_S)
         try:
-            self._store.close()
-            self._store = self._open(error if is_torn(error) else None)
-        except (sqlite3.Error, OSError, StateError, ValueError) as again:
-            _log.warning("outbox_reopen_failed", error=str(again))
+            store = self._open()
+            self._take_back(store.last_sequence)
+        except (sqlite3.Error, OSError, StateError, ValueError) as error:
+            _log.warning("outbox_reopen_failed", error=str(error))
+            return None
+        return store
+
+    def _take_back(self, last_sequence: int) -> None:
+        """Hand over once more what was being written, if the file does not hold it."""
+        if self._unsure is None:
             return
-        self._notify()  # A file begun anew needs the sender to ask for a receipt.
-        if self._unsure is not None:
-            batches, before = self._unsure
-            self._unsure = None
-            # All or nothing: a commit that failed after reaching the disk shows in the sequence.
-            if self._store.last_sequence <= before:
-                with self._condition:
-                    self._pending.extendleft(reversed(batches))
-                    self._buffered += sum(count_readings(b.readings) for b in batches)
+        batches, before = self._unsure
+        self._unsure = None
+        # All or nothing: a commit that failed after reaching the disk shows in the sequence.
+        if last_sequence <= before:
+            with self._condition:
+                self._pending.extendleft(reversed(batches))
+                self._buffered += sum(count_readings(b.readings) for b in batches)
 
     def _report_losses(self) -> None:
         """Queue a record of what was dropped or set aside, at most every so often."""
@@ -337,13 +375,12 @@ class Outbox:
             body=encode_body(body),
         )
 
-    def _drain(self) -> None:
+    def _drain(self, store: OutboxStore) -> None:
         for _ in range(CLOSE_WRITES_MAX):
             try:
-                while self._commands:
-                    self._commands.popleft()(self._store)
-                left = self._write(flush=True)
-                head_known = self._store.stream() is not None
+                self._run_commands(store)
+                left = self._write(store, flush=True)
+                head_known = store.stream() is not None
             except (sqlite3.Error, OSError, ValueError) as error:
                 _log.error("outbox_close_failed", error=str(error), readings_lost=self._buffered)
                 return

@@ -14,6 +14,7 @@ from gateway.envelope import SealLimits
 from gateway.errors import UnavailableError
 from gateway.outbox import writer
 from gateway.outbox.database import OutboxStats
+from gateway.outbox.recovery import is_torn
 from gateway.outbox.store import OutboxStore, StoreParts
 from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import Entry
@@ -186,6 +187,49 @@ def test_file_torn_while_in_use_is_replaced_and_told(
     assert not rig.until(lambda s: s.emitted == 3).head_known
     assert list(tmp_path.glob("outbox.sqlite3.quarantine-*"))
     rig.outbox.close()
+
+
+def test_folder_that_is_away_for_a_while_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an I/O error the healthy file is opened anew, however often that fails first."""
+    monkeypatch.setattr(writer, "RETRY_EVERY_S", 0.01)
+    folder, away = tmp_path / "state", tmp_path / "away"
+    folder.mkdir()
+    rig = Rig(make_parts(folder))
+    rig.put(make_scalar(value=1.0))
+    rig.until(lambda s: s.sealed_readings == 1)
+
+    def fail(_store: OutboxStore) -> None:
+        folder.rename(away)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(UnavailableError, match="I/O"):
+        rig.outbox.run(fail).result(DEADLINE_S)
+    for value in range(2, 22):  # Each is refused after a try to open the file that failed.
+        rig.put(make_scalar(value=float(value)))
+        with pytest.raises(UnavailableError, match="not open"):
+            rig.stats()
+    away.rename(folder)
+
+    assert rig.until(lambda s: s.sealed_readings == 21).unreceipted > 0
+    assert [v for e in rig.envelopes() for v in e.scalars.value] == list(range(1, 22))
+    assert list(folder.glob("*.quarantine-*")) == []
+    rig.outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "torn"),
+    [
+        (sqlite3.ProgrammingError("Cannot operate on a closed database."), False),
+        (sqlite3.OperationalError("disk I/O error"), False),
+        (sqlite3.DatabaseError("database disk image is malformed"), True),
+        (sqlite3.OperationalError("no such table: journal"), True),
+    ],
+)
+def test_only_what_the_file_holds_makes_it_torn(error: Exception, torn: bool) -> None:
+    """What may be better the next time, or is our own mistake, sets no file aside."""
+    assert is_torn(error) is torn
 
 
 def test_what_the_buffer_cannot_take_is_counted_and_signed(
