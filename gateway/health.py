@@ -51,7 +51,7 @@ class _Sensor:
     watched: Watched
     began_s: float
     heard_s: dict[str, float] = field(default_factory=dict[str, float])
-    implausible: set[str] = field(default_factory=set[str])
+    implausible: frozenset[str] = frozenset()  # Shared while empty: there may be many sensors.
     trouble: str = ""  # The driver's last error, until a reading comes.
     failed: bool = False  # The driver itself has ended: late at once.
     state: HealthState | None = None
@@ -131,10 +131,10 @@ class HealthMonitor:
         """Note that ``channel`` of ``sensor`` gave a reading, and whether it can be true."""
         known = self._sensors[sensor]
         known.heard_s[channel] = now_s
-        if plausible:
-            known.implausible.discard(channel)
-        else:
-            known.implausible.add(channel)
+        if not plausible:
+            known.implausible |= {channel}
+        elif known.implausible:
+            known.implausible -= {channel}
         self._revive(known)
 
     def pulses(self, channels: Iterable[tuple[str, str]]) -> Pulses:
@@ -148,7 +148,7 @@ class HealthMonitor:
         for sensor in pulses.sensors:
             if sensor.state is HealthState.UP and not (sensor.trouble or sensor.implausible):
                 continue
-            sensor.implausible.difference_update(c for s, c in pulses.channels if s is sensor)
+            sensor.implausible -= {c for s, c in pulses.channels if s is sensor}
             self._revive(sensor)
 
     def note_trouble(self, sensor: str, why: str, *, failed: bool = False) -> None:

@@ -107,7 +107,8 @@ class Intake:
         """Take readings of the sensors of ``plan`` from now on."""
         self._rules |= plan.rules
         self._bounds |= plan.bounds
-        self._channels |= {w.sensor: frozenset(w.channels) for w in plan.watched}
+        alike = {tuple(w.channels): frozenset(w.channels) for w in plan.watched}
+        self._channels |= {w.sensor: alike[tuple(w.channels)] for w in plan.watched}
         self._health.watch(plan.watched, now_s=self._clock.monotonic_s())
 
     def replace(self, old: Sequence[SensorPlan], new: Sequence[SensorPlan]) -> None:

@@ -31,7 +31,10 @@ def plan_modbus(section: ModbusSection, parts: DriverParts) -> DriverPlan:
         for r in registers
     }
     for sensor, own in by_sensor.items():
-        rules[(sensor, None)] = ReportRule(heartbeat_s=max(r.heartbeat_s for r in own))
+        heartbeat_s = max(r.heartbeat_s for r in own)
+        rules[(sensor, None)] = alike.setdefault(
+            (0.0, heartbeat_s), ReportRule(heartbeat_s=heartbeat_s)
+        )
     bounds: dict[Channel, Bounds] = {
         (r.sensor, r.quantity): Bounds(min=r.min, max=r.max)
         for r in registers
