@@ -220,12 +220,15 @@ class Timekeeper:
         self.db.retrying(transaction)
 
     def _challenge(self, conn: Conn, now: datetime) -> None:
-        """Challenge gateways at random; whose answer does not come, its lots are unwatched."""
+        """Challenge gateways at random; who does not answer, or is revoked, watches nothing."""
 
         def challenge() -> None:
             with self.db.working(conn):
-                unanswered = commands.note_unanswered(conn, now)
-                moved = collateral.reconsider(conn, unanswered, now)
+                changed = {
+                    *commands.note_unanswered(conn, now),
+                    *commands.follow_revocations(conn, now),
+                }
+                moved = collateral.reconsider(conn, changed, now)
                 alerts.follow(conn, moved, now)
                 lots = [change.lot_id for change in moved]
                 if lots:

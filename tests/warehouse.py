@@ -136,6 +136,13 @@ def add_gateway(made: Warehouse, gateway: GatewayDouble) -> None:
         gateway.public_key,
         gateway.key_id,
     )
+    made.execute(
+        "INSERT INTO gateway_key (key_id, public_key, gateway_id, enrolled_at)"
+        " VALUES (%s, %s, %s, now())",
+        gateway.key_id,
+        gateway.public_key,
+        gateway.name,
+    )
     made.execute("INSERT INTO stream (gateway_id) VALUES (%s)", gateway.name)
 
 

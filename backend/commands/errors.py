@@ -12,12 +12,3 @@ class TooManyPendingError(RefusedError):
             f"gateway {gateway_id} has {pending_max} commands to answer: wait for it",
             gateway_id=gateway_id,
         )
-
-
-class NotEnrolledError(RefusedError):
-    """A gateway without a key could not believe or answer anything."""
-
-    def __init__(self, gateway_id: str) -> None:
-        super().__init__(
-            "not_enrolled", f"gateway {gateway_id} is not enrolled", gateway_id=gateway_id
-        )

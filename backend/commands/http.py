@@ -12,6 +12,7 @@ from backend.commands.types import CommandRecord, CommandState, GatewayTrust
 from backend.deps import AsOperator, Db, Now, require
 from backend.ids import GatewayId
 from backend.parties.types import Actor, Role
+from backend.plant import service as plant
 from schemas.command import TOML_BYTES_MAX, CommandType, Configure, Order, Rotate
 
 router = APIRouter(prefix="/api/gateways/{gateway_id}", tags=["commands"])
@@ -60,6 +61,7 @@ class TrustView(BaseModel):
     software_sha256: str | None
     config_sha256: str | None
     boot_id: str | None
+    revoked_at: datetime | None
 
 
 @router.get("/commands")
@@ -99,6 +101,14 @@ def rotate_gateway(gateway_id: str, db: Db, actor: AsOperator, now: Now) -> Aske
     return _ask(db, gateway_id, Rotate(), actor, now)
 
 
+@router.post("/revoke")
+def revoke_gateway(gateway_id: str, db: Db, actor: AsOperator, now: Now) -> TrustView:
+    """End what a gateway may do, until it is enrolled anew with another key."""
+    with db.acting(actor) as conn:
+        plant.revoke(conn, GatewayId(gateway_id), now)
+        return _trust_view(service.load_trust(conn, GatewayId(gateway_id)))
+
+
 def _ask(db: Db, gateway_id: str, order: Order, actor: Actor, now: datetime) -> AskedView:
     asked = service.Asked(gateway_id=GatewayId(gateway_id), order=order, asked_by=actor.account_id)
     with db.acting(actor) as conn:
@@ -131,6 +141,7 @@ def _trust_view(trust: GatewayTrust) -> TrustView:
         software_sha256=_hex(trust.software_sha256),
         config_sha256=_hex(trust.config_sha256),
         boot_id=_hex(trust.boot_id),
+        revoked_at=trust.revoked_at,
     )
 
 

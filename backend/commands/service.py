@@ -9,7 +9,7 @@ import structlog
 from backend.alerts import service as alerts
 from backend.alerts.types import Steps
 from backend.commands import store
-from backend.commands.errors import NotEnrolledError, TooManyPendingError
+from backend.commands.errors import TooManyPendingError
 from backend.commands.rules import (
     ANSWER_WITHIN,
     LIFE,
@@ -24,6 +24,8 @@ from backend.commands.rules import (
     command_named,
     is_chosen,
     is_of_interest,
+    revoked_cause,
+    revoked_finding,
 )
 from backend.commands.types import (
     Answer,
@@ -37,6 +39,7 @@ from backend.db import Conn
 from backend.errors import NotFoundError
 from backend.ids import AccountId, GatewayId
 from backend.keys import BackendKey
+from backend.plant.errors import NotEnrolledError
 from backend.telemetry.types import ReadingBatch, unix_us_of
 from schemas.command import NONCE_BYTES, Challenge, Command, Order, type_of
 
@@ -116,6 +119,17 @@ def note_unanswered(conn: Conn, now: datetime) -> list[GatewayId]:
     findings = tuple(challenge_finding(gateway, now) for gateway in silent)
     alerts.take(conn, [Steps(findings=findings)], now)
     return silent
+
+
+def follow_revocations(conn: Conn, now: datetime) -> list[GatewayId]:
+    """Raise and end alerts about revoked gateways; return whose standing changed."""
+    untold, over = store.list_revocations(conn)
+    if not untold and not over:
+        return []
+    findings = tuple(revoked_finding(gateway, now) for gateway in untold)
+    ceased = tuple(revoked_cause(gateway) for gateway in over)
+    alerts.take(conn, [Steps(findings=findings, ceased=ceased)], now)
+    return [*untold, *over]
 
 
 def follow(conn: Conn, batch: ReadingBatch, now: datetime) -> list[GatewayId]:

@@ -76,7 +76,7 @@ _TRUST: Final = """
             WHERE o.gateway_id = g.id AND c.type = 'challenge' AND o.outcome = 'done')
              AS answered_at,
            s.unanswered_since, t.at AS attested_at, t.software, t.software_sha256,
-           t.config_sha256, t.boot_id
+           t.config_sha256, t.boot_id, g.revoked_at
     FROM gateway g LEFT JOIN stream s ON s.gateway_id = g.id
     LEFT JOIN LATERAL (SELECT * FROM gateway_attestation a WHERE a.gateway_id = g.id
                        ORDER BY a.id DESC LIMIT 1) t ON true
@@ -203,6 +203,23 @@ def save_answered(conn: Conn, gateways: Collection[GatewayId]) -> list[GatewayId
         (sorted(gateways),),
     ).fetchall()
     return [GatewayId(row[0]) for row in rows]
+
+
+def list_revocations(conn: Conn) -> tuple[list[GatewayId], list[GatewayId]]:
+    """Return the gateways that were revoked and nobody told, and those enrolled anew since."""
+    untold = (
+        "SELECT g.id FROM gateway g WHERE g.revoked_at IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM alert a WHERE a.cause = 'gateway:' || g.id || ':revoked'"
+        " AND (a.state <> 'resolved' AND a.ceased_at IS NULL OR a.opened_at >= g.revoked_at))"
+    )
+    over = (
+        "SELECT g.id FROM alert a JOIN gateway g ON a.cause = 'gateway:' || g.id || ':revoked'"
+        " WHERE a.state <> 'resolved' AND a.ceased_at IS NULL AND g.revoked_at IS NULL"
+    )
+    return (
+        [GatewayId(row[0]) for row in conn.execute(untold).fetchall()],
+        [GatewayId(row[0]) for row in conn.execute(over).fetchall()],
+    )
 
 
 def load_attestation(conn: Conn, gateway_id: GatewayId) -> Attestation | None:

@@ -119,3 +119,4 @@ class GatewayTrust:
     software_sha256: bytes | None
     config_sha256: bytes | None
     boot_id: bytes | None
+    revoked_at: datetime | None

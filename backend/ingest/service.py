@@ -6,14 +6,18 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
+import structlog
 from nacl.signing import VerifyKey
 
 from backend.db import Conn
+from backend.errors import InvalidError
 from backend.ids import ChannelId, GatewayId
 from backend.ingest import store
 from backend.ingest.rules.chain import Chain
+from backend.ingest.rules.chain import receipt_of as receipt_of
 from backend.ingest.rules.columns import batch_of
 from backend.ingest.rules.examine import examine, refuse
+from backend.ingest.rules.rotation import named_key, names_key, with_next_key
 from backend.ingest.store import ChannelName
 from backend.ingest.types import (
     Accepted,
@@ -21,6 +25,7 @@ from backend.ingest.types import (
     Examined,
     Fork,
     Message,
+    NamedKey,
     Outcome,
     Reason,
     Refused,
@@ -31,10 +36,12 @@ from backend.ingest.types import (
 from backend.keys import verify, verify_key
 from backend.telemetry.types import ChannelRef, Int32s
 from schemas.cose import Sign1
+from schemas.keys import key_id_of
 from schemas.quantities import Quantity
-from schemas.receipt import Receipt
 
-SENSORS_PER_GATEWAY_MAX: Final = 4_096  # Rows of its sensor tables, ever: names are for good.
+log = structlog.get_logger()
+
+SENSORS_PER_GATEWAY_MAX: Final = 16_384  # Rows of its sensor tables, ever: names are for good.
 # Verdicts that rest on a key, which may have been exchanged since it was remembered.
 _OF_KEY: Final = (Reason.UNKNOWN_GATEWAY, Reason.WRONG_KEY, Reason.BAD_SIGNATURE)
 
@@ -56,7 +63,7 @@ class Book:
     """
 
     def __init__(self) -> None:
-        self._keys: dict[GatewayId, tuple[bytes, VerifyKey]] = {}
+        self._keys: dict[GatewayId, dict[bytes, VerifyKey]] = {}
         self._channels: dict[ChannelName, ChannelId] = {}
         self._tables: dict[tuple[GatewayId, SensorTable], KnownTable] = {}
         self._pending: dict[ChannelName, ChannelId] = {}
@@ -66,9 +73,11 @@ class Book:
     def learn_keys(self, heads: Iterable[StreamHead]) -> None:
         """Remember the keys of streams just read."""
         for head in heads:
-            known = self._keys.get(head.gateway)
-            if known is None or known[0] != head.key_id:
-                self._keys[head.gateway] = head.key_id, verify_key(head.public_key)
+            keys = {head.key_id: head.public_key}
+            if head.closed is not None:
+                keys[head.closed.key_id] = head.closed.public_key
+            if self._keys.get(head.gateway, {}).keys() != keys.keys():
+                self._keys[head.gateway] = {id: verify_key(key) for id, key in keys.items()}
 
     def forget_keys(self, gateways: Iterable[GatewayId]) -> None:
         """Forget gateways that are not enrolled any more."""
@@ -80,9 +89,10 @@ class Book:
         known = self._keys.get(gateway)
         if known is None:
             return Reason.UNKNOWN_GATEWAY
-        if known[0] != message.key_id:
+        key = known.get(message.key_id)
+        if key is None:
             return Reason.WRONG_KEY
-        good = verify(known[1], message.signature, message.signed_bytes)
+        good = verify(key, message.signature, message.signed_bytes)
         return None if good else Reason.BAD_SIGNATURE
 
     def channel(self, name: ChannelName) -> ChannelId | None:
@@ -169,7 +179,7 @@ def accept(
     before = store.lock_heads(conn, gateways) if gateways else {}
     book.learn_keys(before.values())
     book.forget_keys(gateways - before.keys())
-    examined = [_again(each, before, book) for each in examined]
+    examined = _prove(conn, [_again(each, before, book) for each in examined], before)
     chain = Chain(heads=dict(before), held=store.fetch_held(conn, _numbers_held(examined, before)))
     verdicts: list[Verdict] = []
     crowded = _learn_channels(conn, examined, book)
@@ -179,6 +189,10 @@ def accept(
             each = refuse(each.message, Reason.TOO_MANY_SENSORS, detail, each.sha256)
         verdicts.append(each if isinstance(each, Refused) else chain.judge(each))
     changed = [head for gateway, head in chain.heads.items() if head != before[gateway]]
+    for head in changed:
+        if head.closed is not None and head.key_id != before[head.gateway].key_id:
+            store.save_turned(conn, head, head.closed, now)
+            log.info("key_rotated", gateway=head.gateway, key_id=head.key_id.hex())
     if changed:
         store.save_heads(conn, changed)
     accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
@@ -189,18 +203,6 @@ def accept(
         heads=chain.heads,
         faults=tuple(_faults(before, chain.heads, verdicts, now, book)),
         evidence_dropped=store.add_evidence(conn, _evidence(verdicts), now),
-    )
-
-
-def receipt_of(head: StreamHead, now_unix_us: int) -> Receipt:
-    """Return the receipt of a committed stream."""
-    return Receipt(
-        gateway=head.gateway,
-        number=head.number,
-        sha256=head.sha256,
-        readings=head.readings,
-        state=head.state,
-        issued_unix_us=now_unix_us,
     )
 
 
@@ -217,7 +219,7 @@ def _again(
     """Examine again what was examined under a key that is not the enrolled one any more."""
     if isinstance(each, Examined):
         head = heads.get(each.gateway)
-        stale = head is None or head.key_id != each.key_id
+        stale = head is None or each.key_id not in _keys_of(head)
     else:
         stale = each.evidence.reason in _OF_KEY
     if not stale:
@@ -232,8 +234,48 @@ def _numbers_held(
     return {
         (each.gateway, each.key_id, each.envelope.number)
         for each in examined
-        if isinstance(each, Examined) and each.envelope.number <= heads[each.gateway].number
+        if isinstance(each, Examined)
+        and (
+            each.envelope.number <= heads[each.gateway].number
+            or each.key_id != heads[each.gateway].key_id
+        )
     }
+
+
+def _keys_of(head: StreamHead) -> set[bytes]:
+    """Return the ids of the keys under which envelopes are looked at."""
+    return {head.key_id} if head.closed is None else {head.key_id, head.closed.key_id}
+
+
+def _prove(
+    conn: Conn, examined: Sequence[Examined | Refused], heads: Mapping[GatewayId, StreamHead]
+) -> Sequence[Examined | Refused]:
+    """Return the same, with the next keys that envelopes name; what names one badly is refused."""
+    named = {
+        id(each): named_key(each)
+        for each in examined
+        if isinstance(each, Examined)
+        and each.key_id == heads[each.gateway].key_id  # Of a closed one only what is held counts.
+        and names_key(each)
+    }
+    if not named:
+        return examined
+    wanted = {key_id_of(key.public_key): key for key in named.values() if key is not None}
+    known = store.fetch_known_keys(conn, wanted.keys())
+    good = [key for id, key in wanted.items() if id not in known and _is_proven(key)]
+    return [
+        with_next_key(each, named[id(each)], good)
+        if isinstance(each, Examined) and id(each) in named
+        else each
+        for each in examined
+    ]
+
+
+def _is_proven(named: NamedKey) -> bool:
+    try:
+        return verify(verify_key(named.public_key), named.proof, named.text)
+    except InvalidError:
+        return False
 
 
 def _learn_channels(

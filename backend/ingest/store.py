@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 
 from backend.db import Conn
 from backend.ids import ChannelId, GatewayId
-from backend.ingest.types import ClockFlag, Evidence, Reason, StreamHead
+from backend.ingest.types import ClockFlag, ClosedStream, Evidence, Reason, StreamHead
 from backend.telemetry.types import datetime_of, unix_us_of
 from schemas.quantities import Quantity
 from schemas.receipt import StreamState
@@ -23,9 +23,14 @@ ChannelName = tuple[GatewayId, str, Quantity | None]
 
 _HEAD: Final[LiteralString] = """
     SELECT s.gateway_id, g.public_key, g.key_id, s.number, s.sha256, s.readings, s.state,
+           g.revoked_at IS NOT NULL AS revoked, c.key_id AS closed_key_id,
+           k.public_key AS closed_public_key, c.number AS closed_number,
+           c.sha256 AS closed_sha256, c.readings AS closed_readings,
            s.last_base_unix_us, s.boot_id, s.boot_lag_min_us, s.last_arrival_at, s.clock_state,
            s.clock_skew_us, s.clock_flag
     FROM stream s JOIN gateway g ON g.id = s.gateway_id
+    LEFT JOIN stream_closed c ON c.next_key_id = g.key_id AND s.number = 0
+    LEFT JOIN gateway_key k ON k.key_id = c.key_id
     WHERE g.public_key IS NOT NULL
 """
 _LOCK_HEADS: Final[LiteralString] = (
@@ -46,7 +51,7 @@ _SAVE_HEADS: Final = """
 """
 
 _HELD: Final = """
-    SELECT e.gateway_id, e.number, e.sha256
+    SELECT e.gateway_id, e.key_id, e.number, e.sha256
     FROM unnest(%s::text[], %s::bytea[], %s::bigint[]) AS n(id, key_id, number)
     JOIN envelope e ON e.gateway_id = n.id AND e.key_id = n.key_id AND e.number = n.number
 """
@@ -121,14 +126,52 @@ def save_heads(conn: Conn, heads: Sequence[StreamHead]) -> None:
 
 def fetch_held(
     conn: Conn, wanted: Collection[tuple[GatewayId, bytes, int]]
-) -> dict[tuple[GatewayId, int], bytes]:
+) -> dict[tuple[GatewayId, bytes, int], bytes]:
     """Return the SHA-256 of those envelopes that are held, of (gateway, key id, number)."""
     if not wanted:
         return {}
     rows = conn.execute(
         _HELD, ([w[0] for w in wanted], [w[1] for w in wanted], [w[2] for w in wanted])
     ).fetchall()
-    return {(GatewayId(gateway), number): bytes(digest) for gateway, number, digest in rows}
+    return {
+        (GatewayId(gateway), bytes(key_id), number): bytes(digest)
+        for gateway, key_id, number, digest in rows
+    }
+
+
+def fetch_known_keys(conn: Conn, key_ids: Collection[bytes]) -> set[bytes]:
+    """Return which of these keys a gateway has, or had."""
+    rows = conn.execute(
+        "SELECT key_id FROM gateway_key WHERE key_id = ANY(%s)", (list(key_ids),)
+    ).fetchall()
+    return {bytes(row[0]) for row in rows}
+
+
+def save_turned(conn: Conn, head: StreamHead, closed: ClosedStream, now: datetime) -> None:
+    """Make the named key a gateway's, and note where the stream under the old one ended."""
+    conn.execute(
+        "INSERT INTO gateway_key (key_id, public_key, gateway_id, enrolled_at)"
+        " VALUES (%s, %s, %s, %s)",
+        (head.key_id, head.public_key, head.gateway, now),
+    )
+    conn.execute(
+        "INSERT INTO stream_closed"
+        " (key_id, gateway_id, number, sha256, readings, closed_at, next_key_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            closed.key_id,
+            head.gateway,
+            closed.number,
+            closed.sha256,
+            closed.readings,
+            now,
+            head.key_id,
+        ),
+    )
+    conn.execute(
+        "UPDATE gateway SET public_key = %s, key_id = %s WHERE id = %s",
+        (head.public_key, head.key_id, head.gateway),
+    )
 
 
 def fetch_channels(conn: Conn, gateways: Collection[GatewayId]) -> dict[ChannelName, ChannelId]:
@@ -211,6 +254,20 @@ def _head(row: Mapping[str, Any]) -> StreamHead:
         clock_state=row["clock_state"],
         clock_skew_us=row["clock_skew_us"],
         clock_flag=None if row["clock_flag"] is None else ClockFlag(row["clock_flag"]),
+        closed=_closed(row),
+        revoked=row["revoked"],
+    )
+
+
+def _closed(row: Mapping[str, Any]) -> ClosedStream | None:
+    if row["closed_key_id"] is None:
+        return None
+    return ClosedStream(
+        public_key=bytes(row["closed_public_key"]),
+        key_id=bytes(row["closed_key_id"]),
+        number=row["closed_number"],
+        sha256=bytes(row["closed_sha256"]),
+        readings=row["closed_readings"],
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from backend.ids import GatewayId
 from backend.telemetry.types import ReadingBatch
 from schemas.cose import Sign1
+from schemas.digest import Digest
 from schemas.envelope import Envelope
 from schemas.receipt import StreamState
 
@@ -27,7 +28,10 @@ class Reason(StrEnum):
     BAD_FIELD = "bad_field"
     BAD_COLUMN = "bad_column"
     GATEWAY_MISMATCH = "gateway_mismatch"
+    REVOKED = "revoked"
     STREAM_STOPPED = "stream_stopped"
+    KEY_CLOSED = "key_closed"
+    BAD_ROTATION = "bad_rotation"
     FORK = "fork"
     READINGS_BEFORE_MISMATCH = "readings_before_mismatch"
     TOO_MANY_SENSORS = "too_many_sensors"
@@ -52,8 +56,32 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedStream:
+    """A stream that ended with the envelope that names the next key, and where it ended."""
+
+    public_key: bytes
+    key_id: bytes
+    number: int
+    sha256: bytes
+    readings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedKey:
+    """A next key; whoever holds it has signed ``text`` with ``proof``."""
+
+    public_key: bytes
+    proof: bytes
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHead:
-    """How far a gateway's stream is committed, and the key it is signed with."""
+    """How far a gateway's stream is committed, and the key it is signed with.
+
+    ``closed`` is the stream before this one, while nothing of this one is committed: its gateway
+    may not yet know that it is closed.
+    """
 
     gateway: GatewayId
     public_key: bytes
@@ -69,6 +97,8 @@ class StreamHead:
     clock_state: int
     clock_skew_us: int
     clock_flag: ClockFlag | None
+    closed: ClosedStream | None = None
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +115,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """A message whose form, topic, key and signature are good; ``key_id`` verified it."""
+    """A message whose form, topic, key and signature are good; ``key_id`` verified it.
+
+    A digest stands where the run of envelopes would that it names; its number is the last's.
+    ``next_key`` is the key that it hands the stream over to, proven.
+    """
 
     message: Message
     gateway: GatewayId
     key_id: bytes
     sha256: bytes
-    envelope: Envelope
+    envelope: Envelope | Digest
+    next_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,15 @@ class AlreadyEnrolledError(RefusedError):
         )
 
 
+class NotEnrolledError(RefusedError):
+    """A gateway without a key can neither be asked for anything nor revoked."""
+
+    def __init__(self, gateway_id: str) -> None:
+        super().__init__(
+            "not_enrolled", f"gateway {gateway_id} is not enrolled", gateway_id=gateway_id
+        )
+
+
 class KeyInUseError(RefusedError):
     """The key was enrolled before: two streams under one key could be told apart by nobody."""
 

@@ -89,11 +89,12 @@ class GatewayBody(Body):
 
 
 class StreamView(BaseModel):
-    """How far a gateway's stream is committed."""
+    """How far a gateway's stream is committed; ``readings_thinned`` of them it did not keep."""
 
     state: str
     number: int
     readings: int
+    readings_thinned: int
     last_arrival_at: datetime | None
     clock_state: int
     clock_skew_us: int
@@ -251,7 +252,7 @@ def add_enrolment_code(
         replace=wanted.replace,
     )
     with db.acting(actor) as conn:
-        code, text = service.add_code(conn, actor, asked, now)
+        code, text = service.add_code(conn, actor.account_id, asked, now)
     return CodeView(gateway_id=code.gateway_id, code=text, expires_at=code.expires_at)
 
 
@@ -352,6 +353,7 @@ def _stream_view(gateway: Gateway) -> StreamView | None:
         state=gateway.stream_state,
         number=gateway.number or 0,
         readings=gateway.readings or 0,
+        readings_thinned=gateway.readings_thinned,
         last_arrival_at=gateway.last_arrival_at,
         clock_state=gateway.clock_state or 0,
         clock_skew_us=gateway.clock_skew_us or 0,

@@ -7,12 +7,12 @@ from typing import Final
 
 from backend.db import Conn
 from backend.errors import ForbiddenError, InvalidError, NotFoundError
-from backend.ids import GatewayId, SiteId
+from backend.ids import AccountId, GatewayId, SiteId
 from backend.keys import verify_key
 from backend.parties.types import Actor, Role
 from backend.plant import store
 from backend.plant.broker_credentials import BROKER_USERS
-from backend.plant.errors import AlreadyEnrolledError, BadCodeError
+from backend.plant.errors import AlreadyEnrolledError, BadCodeError, NotEnrolledError
 from backend.plant.rules import (
     CODE_ALPHABET,
     CODE_CHARACTERS,
@@ -97,7 +97,7 @@ def load_gateway(conn: Conn, gateway_id: GatewayId) -> Gateway:
 
 
 def add_code(
-    conn: Conn, actor: Actor, asked: CodeRequest, now: datetime
+    conn: Conn, asked_by: AccountId | None, asked: CodeRequest, now: datetime
 ) -> tuple[EnrolmentCode, str]:
     """Return a new enrolment code; its text is returned this once.
 
@@ -116,11 +116,23 @@ def add_code(
         code_sha256=digest_code(text),
         gateway_id=asked.gateway_id,
         replaces=gateway.key_id,
-        created_by=actor.account_id,
+        created_by=asked_by,
         expires_at=now + asked.life,
     )
     store.add_code(conn, code)
     return code, format_code(text)
+
+
+def revoke(conn: Conn, gateway_id: GatewayId, now: datetime) -> None:
+    """End what a gateway may do: its envelopes are refused, its stream is stopped.
+
+    Raises:
+        NotFoundError: There is no such gateway, or the actor may not know of it.
+        NotEnrolledError: It has no key that could be revoked.
+    """
+    if load_gateway(conn, gateway_id).key_id is None:
+        raise NotEnrolledError(gateway_id)
+    store.save_revoked(conn, gateway_id, now)
 
 
 def enrol(conn: Conn, request: EnrolmentRequest, now: datetime) -> None:

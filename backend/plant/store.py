@@ -91,7 +91,9 @@ def list_gateways(conn: Conn, gateway_id: GatewayId | None = None) -> Sequence[G
     query = (
         "SELECT g.id, g.site_id, g.created_at, g.enrolled_at, g.key_id,"
         " s.state AS stream_state, s.number, s.readings, s.last_arrival_at,"
-        " s.clock_state, s.clock_skew_us"
+        " s.clock_state, s.clock_skew_us,"
+        " (SELECT coalesce(sum(t.readings - t.kept), 0)::bigint FROM thinning t"
+        " WHERE t.gateway_id = g.id AND t.key_id = g.key_id) AS readings_thinned"
         " FROM gateway g LEFT JOIN stream s ON s.gateway_id = g.id"
         " WHERE %(id)s::text IS NULL OR g.id = %(id)s ORDER BY g.id LIMIT %(rows)s"
     )
@@ -164,16 +166,27 @@ def save_enrolment(
     except errors.UniqueViolation as error:
         raise KeyInUseError from error
     conn.execute(
-        "UPDATE gateway SET public_key = %s, key_id = %s, enrolled_at = %s WHERE id = %s",
+        "UPDATE gateway SET public_key = %s, key_id = %s, enrolled_at = %s, revoked_at = NULL"
+        " WHERE id = %s",
         [public_key, key_id, now, gateway_id],
     )
     conn.execute(
         "INSERT INTO stream (gateway_id) VALUES (%s) ON CONFLICT (gateway_id) DO UPDATE SET"
         " number = DEFAULT, sha256 = DEFAULT, readings = DEFAULT, state = DEFAULT,"
         " last_base_unix_us = DEFAULT, boot_id = DEFAULT, clock_state = DEFAULT,"
-        " clock_skew_us = DEFAULT, boot_lag_min_us = DEFAULT, clock_flag = DEFAULT",
+        " clock_skew_us = DEFAULT, boot_lag_min_us = DEFAULT, clock_flag = DEFAULT,"
+        " unanswered_since = DEFAULT",
         [gateway_id],
     )
+
+
+def save_revoked(conn: Conn, gateway_id: GatewayId, now: datetime) -> None:
+    """Revoke a gateway: from then on its stream is stopped."""
+    conn.execute(
+        "UPDATE gateway SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL",
+        [now, gateway_id],
+    )
+    conn.execute("UPDATE stream SET state = 'stopped' WHERE gateway_id = %s", [gateway_id])
 
 
 def list_sensors(conn: Conn) -> Sequence[Sensor]:

@@ -54,6 +54,7 @@ class Gateway:
     last_arrival_at: datetime | None
     clock_state: int | None
     clock_skew_us: int | None
+    readings_thinned: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class EnrolmentCode:
     code_sha256: bytes
     gateway_id: GatewayId
     replaces: bytes | None
-    created_by: AccountId
+    created_by: AccountId | None
     expires_at: datetime
 
 

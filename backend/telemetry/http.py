@@ -1,4 +1,4 @@
-"""Routes of readings."""
+"""Routes of readings, and of what gateways thinned of them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from backend.deps import CurrentActor, Db, Now
 from backend.errors import InvalidError, NotFoundError
-from backend.ids import ChannelId
+from backend.ids import ChannelId, GatewayId
 from backend.telemetry import store
 
 router = APIRouter(prefix="/api", tags=["telemetry"])
@@ -44,6 +44,23 @@ class ReadingsView(BaseModel):
     points: list[PointView]
 
 
+class ThinningView(BaseModel):
+    """A run of envelopes in whose place a digest came, signed by the gateway.
+
+    Of ``readings`` in them those ``kept`` are stored; the times are those of the oldest and the
+    newest kept, by the gateway's clock.
+    """
+
+    first_number: int
+    last_number: int
+    readings: int
+    kept: int
+    begins_at: datetime
+    ends_at: datetime
+    digest_sha256: str
+    received_at: datetime
+
+
 class Window(BaseModel):
     """Which readings are asked for, and in how many spans at most."""
 
@@ -52,6 +69,31 @@ class Window(BaseModel):
     begin: Annotated[AwareDatetime | None, Field(alias="from")] = None
     end: Annotated[AwareDatetime | None, Field(alias="to")] = None
     limit: Annotated[int, Field(ge=1, le=POINTS_MAX)] = 500
+
+
+@router.get("/gateways/{gateway_id}/thinnings")
+def list_thinnings(
+    gateway_id: str,
+    db: Db,
+    actor: CurrentActor,
+    limit: Annotated[int, Query(ge=1, le=store.THINNED_ROWS_MAX)] = 100,
+) -> list[ThinningView]:
+    """Return what a gateway thinned because its outbox was nearly full, the newest first."""
+    with db.acting(actor) as conn:
+        runs = store.list_thinned(conn, GatewayId(gateway_id), limit)
+    return [
+        ThinningView(
+            first_number=run.first_number,
+            last_number=run.last_number,
+            readings=run.readings,
+            kept=run.kept,
+            begins_at=run.begins_at,
+            ends_at=run.ends_at,
+            digest_sha256=run.sha256.hex(),
+            received_at=run.received_at,
+        )
+        for run in runs
+    ]
 
 
 @router.get("/sensors/{channel_id}/readings")

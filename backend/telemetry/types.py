@@ -17,6 +17,7 @@ from schemas.envelope import EPC_BYTES_MAX
 from schemas.quantities import EventType, Quantity
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG_AGO: Final = -(2**62)
 EPC_KEY_BYTES: Final = EPC_BYTES_MAX + 1  # One byte of length before it, zeros after it.
 
 Int64s = NDArray[np.int64]
@@ -36,8 +37,37 @@ class ChannelRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thinning:
+    """What a digest stands for: a run of envelopes up to its own number, and their readings.
+
+    The times are those of the oldest and newest reading kept, by the gateway's clock.
+    """
+
+    first_number: int
+    readings: int
+    last_sha256: bytes
+    oldest_unix_us: int
+    newest_unix_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinnedRun:
+    """A run of envelopes of which only a digest came, as it is stored."""
+
+    gateway_id: str
+    first_number: int
+    last_number: int
+    readings: int
+    kept: int
+    begins_at: datetime
+    ends_at: datetime
+    sha256: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvelopeRow:
-    """An accepted envelope.
+    """An accepted envelope, or the digest of a run of them; ``readings`` are those held.
 
     ``made_unix_us`` is when its newest reading was made, by the backend's clock: the arrival
     less the time that the envelope lay in the outbox.
@@ -52,6 +82,7 @@ class EnvelopeRow:
     made_unix_us: int
     readings: int
     bytes: bytes
+    thinning: Thinning | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +145,33 @@ class ReadingBatch:
         """How many readings of all kinds there are."""
         return len(self.scalars) + len(self.sightings) + len(self.events)
 
-    @property
-    def made_us(self) -> Int64s:
-        """``made_unix_us`` of each envelope, to be indexed by an ``envelope`` column."""
-        return np.array([row.made_unix_us for row in self.envelopes], dtype=np.int64)
+    def made_us(self, envelope: Int32s, at_us: Int64s) -> Int64s:
+        """Return when readings were made, by the backend's clock.
+
+        An envelope spans seconds: its readings count as made with its newest. A digest may span
+        hours, in which its sensors may have fallen silent.
+
+        Args:
+            envelope: of each reading, as in the columns.
+            at_us: of each reading, by the gateway's clock.
+        """
+        made_us = np.array([row.made_unix_us for row in self.envelopes], dtype=np.int64)[envelope]
+        if all(row.thinning is None for row in self.envelopes):
+            return made_us
+        newest_us = np.array(
+            [
+                _LONG_AGO if r.thinning is None else r.thinning.newest_unix_us
+                for r in self.envelopes
+            ]
+        )
+        return made_us - np.maximum(newest_us[envelope] - at_us, 0)
+
+    def made_us_of(self, event: EventRow) -> int:
+        """Return when an event was made, by the backend's clock."""
+        row = self.envelopes[event.envelope]
+        if row.thinning is None:
+            return row.made_unix_us
+        return row.made_unix_us - max(row.thinning.newest_unix_us - event.at_us, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,6 +272,13 @@ def moment(at: datetime | None) -> Markup:
     )
 
 
+def span(begin: datetime, end: datetime) -> str:
+    """Return a span of time in UTC, to the minute; the second day only if it is another."""
+    first, last = begin.astimezone(UTC), end.astimezone(UTC)
+    day = "" if first.date() == last.date() else f"{last:%Y-%m-%d} "
+    return f"{first:%Y-%m-%d %H:%M}\u2013{day}{last:%H:%M} UTC"
+
+
 def skew(micros: int | None) -> str:
     """Return a clock's skew in words."""
     if micros is None:

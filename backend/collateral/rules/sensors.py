@@ -156,12 +156,12 @@ def _sighted(batch: ReadingBatch) -> list[tuple[SensorKey, int, int]]:
     columns = batch.sightings
     if len(columns) == 0:
         return []
-    made_us = batch.made_us
+    made_us = batch.made_us(columns.envelope, columns.at_us)
     found: list[tuple[SensorKey, int, int]] = []
     for channel in np.unique(columns.channel).tolist():
         mine = np.flatnonzero(columns.channel == channel)
         ref = batch.channels[channel]
-        newest = _newest(columns.at_us[mine], made_us[columns.envelope[mine]])
+        newest = _newest(columns.at_us[mine], made_us[mine])
         found.append(((ref.gateway, ref.sensor), *newest))
     return found
 
@@ -170,7 +170,7 @@ def _fold_events(states: dict[SensorKey, SensorState], batch: ReadingBatch) -> N
     for event in batch.events:
         ref = batch.channels[event.channel]
         key = ref.gateway, ref.sensor
-        made_us = batch.envelopes[event.envelope].made_unix_us
+        made_us = batch.made_us_of(event)
         states[key] = fold_event(states[key], event, made_us)
 
 
@@ -185,7 +185,7 @@ def fold_event(state: SensorState, event: EventRow, made_us: int) -> SensorState
             return replace(state, offline=None if status == _ONLINE else status)
         case EventType.CAMERA_TAMPER:
             return _fold_tamper(_heard(state, event.at_us, made_us), event, made_us)
-        case EventType.CAMERA_OBJECT:
+        case EventType.CAMERA_OBJECT | EventType.SNAPSHOT:
             return _heard(state, event.at_us, made_us)
         case _:
             return state

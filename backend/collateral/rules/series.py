@@ -15,8 +15,8 @@ from schemas.quantities import QUALITY_CODES, Quality, Quantity
 
 GOOD: Final = QUALITY_CODES[Quality.GOOD]
 UNSTABLE: Final = QUALITY_CODES[Quality.UNSTABLE]
-# Offsets in an envelope have 32 bits: above them, its place in the batch.
-_PLACE_SHIFT: Final = 33
+# Offsets reach 31 days in a digest: above their bits, the message's place in the batch.
+_PLACE_SHIFT: Final = 42
 _NEVER: Final = -(2**62)
 
 
@@ -103,7 +103,7 @@ class SeriesBook:
         self._all = Series(
             place=place_of(envelope, at_us, base_us(batch)),
             at_us=at_us,
-            made_us=batch.made_us[envelope],
+            made_us=batch.made_us(envelope, at_us),
             number=columns.envelope_number[order],
             value=columns.value[order],
             quality=columns.quality[order],

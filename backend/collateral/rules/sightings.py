@@ -49,7 +49,7 @@ def fold_sightings(
     rows = np.flatnonzero(registered[index])
     if len(rows) == 0:
         return {}
-    bases_us, made_us = base_us(batch), batch.made_us
+    bases_us, made_us = base_us(batch), batch.made_us(columns.envelope, columns.at_us)
     sights: dict[SightKey, Sight] = {}
     for channel in np.unique(columns.channel[rows]).tolist():
         ref = batch.channels[ChannelId(channel)]
@@ -72,7 +72,7 @@ def fold_sightings(
                 item_id=item,
                 reader=reader,
                 seen_us=int(columns.at_us[row]),
-                made_us=int(made_us[columns.envelope[row]]),
+                made_us=int(made_us[row]),
                 listened_us=int(listened_us[last]),
                 streak_us=int(listened_us[begin]),
                 streak_reads=min(reads, STREAK_READS_MAX),

@@ -5,14 +5,20 @@ here is under the gateway's own signature:
 
 | # | verdict | because |
 | --- | --- | --- |
+| 8 | refused: revoked | an operator revoked the gateway |
 | 9 | refused: stream_stopped | a fork was seen; only an operator's re-enrolment opens it again |
+| 9 | duplicate, or refused: key_closed | of the stream before; held, or its key is over |
 | 10 | duplicate | number held already, same bytes |
 | 11 | fork | number held already, other bytes |
 | 12 | gap | beyond the next number |
-| 13 | fork | the next number, but not chained to what we hold |
-| 14 | refused: readings_before_mismatch | the next, but it counts other readings than we hold |
-| 15 | accepted | |
+| 13 | fork | a digest of envelopes some of which we hold |
+| 14 | fork | the next number, but not chained to what we hold |
+| 15 | refused: readings_before_mismatch | the next, but it counts other readings than we hold |
+| 16 | accepted | |
 
+A digest's number, for 10 and 11, is the last of its run; for 12 to 14 its first. A gateway thins
+only what it never sent, so it never comes to 13, nor to 11 with an original of what it thinned;
+the head then stands where the last original would have put it, and its successor follows on.
 Envelopes of one batch chain within it. Wrong times refuse nothing: they are evidence too.
 """
 
@@ -22,6 +28,7 @@ from typing import Final
 
 from backend.ids import GatewayId
 from backend.ingest.rules.examine import refuse
+from backend.ingest.rules.rotation import turn
 from backend.ingest.types import (
     Accepted,
     ClockFlag,
@@ -34,8 +41,9 @@ from backend.ingest.types import (
     StreamHead,
     Verdict,
 )
+from schemas.digest import Digest
 from schemas.envelope import ClockState, Envelope
-from schemas.receipt import StreamState
+from schemas.receipt import Receipt, StreamState
 
 STEP_BACK_US: Final = 60_000_000  # A disciplined clock is slewed, or stepped by far less.
 FAR_OFF_US: Final = 300_000_000  # Five minutes: no network delay, and no crystal in a month.
@@ -45,7 +53,8 @@ AHEAD_US_MAX: Final = 86_400_000_000  # A day: beyond it, the wrong partition of
 # 20 ppm, and it must not be mistaken for readings that wait in an outbox.
 LAG_LEAK: Final = 10_000  # 1 in 10,000: 100 ppm
 
-HeldHash = Callable[[GatewayId, int], bytes | None]
+HeldKey = tuple[GatewayId, bytes, int]
+HeldHash = Callable[[GatewayId, bytes, int], bytes | None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,10 +62,8 @@ class Chain:
     """The streams of one batch: heads move on as envelopes are judged in order."""
 
     heads: dict[GatewayId, StreamHead]
-    held: Mapping[tuple[GatewayId, int], bytes]
-    fresh: dict[tuple[GatewayId, int], bytes] = field(
-        default_factory=lambda: dict[tuple[GatewayId, int], bytes]()
-    )
+    held: Mapping[HeldKey, bytes]
+    fresh: dict[HeldKey, bytes] = field(default_factory=lambda: dict[HeldKey, bytes]())
 
     def judge(self, examined: Examined) -> Verdict:
         """Return the verdict on the next envelope; moves its stream's head on."""
@@ -65,8 +72,12 @@ class Chain:
         match verdict:
             case Accepted():
                 moved, made_us = advance(head, examined)
+                if examined.next_key is not None:
+                    moved = turn(moved, examined.next_key)
                 self.heads[examined.gateway] = moved
-                self.fresh[examined.gateway, examined.envelope.number] = examined.sha256
+                self.fresh[examined.gateway, examined.key_id, examined.envelope.number] = (
+                    examined.sha256
+                )
                 return Accepted(examined, made_us)
             case Fork():
                 self.heads[examined.gateway] = replace(head, state=StreamState.STOPPED)
@@ -74,27 +85,42 @@ class Chain:
                 pass
         return verdict
 
-    def _hash_of(self, gateway: GatewayId, number: int) -> bytes | None:
-        return self.fresh.get((gateway, number)) or self.held.get((gateway, number))
+    def _hash_of(self, gateway: GatewayId, key_id: bytes, number: int) -> bytes | None:
+        key = gateway, key_id, number
+        return self.fresh.get(key) or self.held.get(key)
 
 
 def judge(head: StreamHead, examined: Examined, hash_of: HeldHash) -> Verdict:
     """Return where ``examined`` stands against ``head``; see the module's table."""
     envelope = examined.envelope
-    if head.state is StreamState.STOPPED:
-        return _refuse(examined, Reason.STREAM_STOPPED, f"stopped at {head.number}")
+    if head.state is StreamState.STOPPED or head.revoked:
+        reason = Reason.REVOKED if head.revoked else Reason.STREAM_STOPPED
+        return _refuse(examined, reason, f"stopped at {head.number}")
+    held = hash_of(head.gateway, examined.key_id, envelope.number)
+    if examined.key_id != head.key_id and held != examined.sha256:
+        return _refuse(examined, Reason.KEY_CLOSED, "its key has named the next one, and is over")
+    if examined.key_id != head.key_id:
+        return Duplicate(examined)
     if envelope.number <= head.number:
-        held = hash_of(head.gateway, envelope.number)
         if held == examined.sha256:
             return Duplicate(examined)
         kept = "nothing" if held is None else held.hex()
         return Fork(examined, f"number {envelope.number} is held with other bytes, {kept}")
-    if envelope.number > head.number + 1:
+    return _judge_next(head, examined, envelope)
+
+
+def _judge_next(head: StreamHead, examined: Examined, envelope: Envelope | Digest) -> Verdict:
+    """Return the verdict on what is beyond the head."""
+    first = envelope.first_number if isinstance(envelope, Digest) else envelope.number
+    if first > head.number + 1:
         return Gap(examined)
+    if first <= head.number:
+        detail = f"a digest of {first} to {envelope.number}, while {head.number} is held"
+        return Fork(examined, detail)
     if envelope.previous_sha256 != head.sha256:
         return Fork(
             examined,
-            f"number {envelope.number} follows {envelope.previous_sha256.hex()}, "
+            f"number {first} follows {envelope.previous_sha256.hex()}, "
             f"number {head.number} held is {head.sha256.hex()}",
         )
     if envelope.readings_before != head.readings:
@@ -131,7 +157,7 @@ def advance(head: StreamHead, examined: Examined) -> tuple[StreamHead, int]:
         key_id=head.key_id,
         state=head.state,
         number=envelope.number,
-        sha256=examined.sha256,
+        sha256=envelope.last_sha256 if isinstance(envelope, Digest) else examined.sha256,
         readings=head.readings + envelope.readings,
         base_unix_us_max=max(head.base_unix_us_max, envelope.base_unix_us if plausible else 0),
         boot_id=envelope.clock.boot_id,
@@ -144,8 +170,25 @@ def advance(head: StreamHead, examined: Examined) -> tuple[StreamHead, int]:
     return moved, arrival_us - max(0, lag_us)
 
 
+def receipt_of(head: StreamHead, now_unix_us: int) -> Receipt:
+    """Return the receipt of a committed stream.
+
+    While nothing under a new key is committed it is that of the stream before: by it the gateway
+    learns that its last envelope is committed, and that the new key is its own.
+    """
+    said = head if head.closed is None or head.number > 0 else head.closed
+    return Receipt(
+        gateway=head.gateway,
+        number=said.number,
+        sha256=said.sha256,
+        readings=said.readings,
+        state=head.state,
+        issued_unix_us=now_unix_us,
+    )
+
+
 def clock_flag(
-    head: StreamHead, envelope: Envelope, arrival_us: int, skew_us: int
+    head: StreamHead, envelope: Envelope | Digest, arrival_us: int, skew_us: int
 ) -> ClockFlag | None:
     """Return what speaks against the gateway's clock, the worst first.
 
@@ -166,7 +209,7 @@ def clock_flag(
     return None
 
 
-def _span_us(envelope: Envelope) -> int:
+def _span_us(envelope: Envelope | Digest) -> int:
     """Return the greatest offset of a reading."""
     return max(
         max(column.tolist(), default=0)  # Faster than the view itself.

@@ -20,7 +20,9 @@ from backend.telemetry.types import (
     ReadingBatch,
     ScalarColumns,
     SightingColumns,
+    Thinning,
 )
+from schemas.digest import Digest
 from schemas.envelope import Envelope, Events, Scalars, Sightings
 
 Number = TypeVar("Number", bound=np.number)
@@ -50,20 +52,35 @@ def batch_of(
 
 def _row(verdict: Accepted) -> EnvelopeRow:
     examined = verdict.examined
+    envelope = examined.envelope
+    thinned = isinstance(envelope, Digest)
     return EnvelopeRow(
         gateway=examined.gateway,
-        number=examined.envelope.number,
+        number=envelope.number,
         sha256=examined.sha256,
         key_id=examined.key_id,
-        base_unix_us=examined.envelope.base_unix_us,
+        base_unix_us=envelope.base_unix_us,
         received_unix_us=examined.message.received_unix_us,
         made_unix_us=verdict.made_unix_us,
-        readings=examined.envelope.readings,
+        readings=envelope.kept if thinned else envelope.readings,
         bytes=examined.message.data,
+        thinning=_thinning(envelope) if thinned else None,
     )
 
 
-def _scalars(envelopes: Sequence[Envelope], tables: Sequence[Int32s]) -> ScalarColumns:
+def _thinning(digest: Digest) -> Thinning:
+    groups = (digest.scalars, digest.sightings, digest.events)
+    oldest_us = min(min(group.offset_us) for group in groups if len(group))
+    return Thinning(
+        first_number=digest.first_number,
+        readings=digest.readings,
+        last_sha256=digest.last_sha256,
+        oldest_unix_us=digest.base_unix_us + oldest_us,
+        newest_unix_us=digest.base_unix_us + digest.span_us,
+    )
+
+
+def _scalars(envelopes: Sequence[Envelope | Digest], tables: Sequence[Int32s]) -> ScalarColumns:
     groups = [envelope.scalars for envelope in envelopes]
     rows = _Rows(envelopes, tables, groups)
     return ScalarColumns(
@@ -76,7 +93,9 @@ def _scalars(envelopes: Sequence[Envelope], tables: Sequence[Int32s]) -> ScalarC
     )
 
 
-def _sightings(envelopes: Sequence[Envelope], tables: Sequence[Int32s]) -> SightingColumns:
+def _sightings(
+    envelopes: Sequence[Envelope | Digest], tables: Sequence[Int32s]
+) -> SightingColumns:
     groups = [envelope.sightings for envelope in envelopes]
     rows = _Rows(envelopes, tables, groups)
     lengths = _joined([group.epc_length for group in groups], np.uint8)
@@ -104,7 +123,9 @@ def epc_keys(lengths: NDArray[np.uint8], epcs: bytes) -> Bytes8:
     return keys
 
 
-def _events(envelopes: Sequence[Envelope], tables: Sequence[Int32s]) -> tuple[EventRow, ...]:
+def _events(
+    envelopes: Sequence[Envelope | Digest], tables: Sequence[Int32s]
+) -> tuple[EventRow, ...]:
     return tuple(
         EventRow(
             at_us=envelope.base_unix_us + group.offset_us[index],
@@ -126,7 +147,7 @@ class _Rows:
 
     def __init__(
         self,
-        envelopes: Sequence[Envelope],
+        envelopes: Sequence[Envelope | Digest],
         tables: Sequence[Int32s],
         groups: Sequence[Scalars | Sightings | Events],
     ) -> None:
@@ -135,7 +156,7 @@ class _Rows:
         base_us = np.array([envelope.base_unix_us for envelope in envelopes], dtype=np.int64)
         number = np.array([envelope.number for envelope in envelopes], dtype=np.int64)
         self.number: Int64s = np.repeat(number, counts)
-        offset_us = _joined([group.offset_us for group in groups], np.uint32)
+        offset_us = _offsets([group.offset_us for group in groups])
         self.at_us: Int64s = np.repeat(base_us, counts) + offset_us
         # One table of all envelopes' sensor rows; each envelope's begin at its own place.
         sizes = np.array([len(table) for table in tables], dtype=np.int64)
@@ -143,6 +164,15 @@ class _Rows:
         sensor = _joined([group.sensor for group in groups], np.uint16)
         joined = np.concatenate([*tables, np.empty(0, dtype=np.int32)])
         self.channel: Int32s = joined[begins + sensor]
+
+
+def _offsets(columns: Sequence[memoryview]) -> Int64s:
+    """Return offsets end to end: an envelope's have 32 bits, a digest's 64."""
+    if all(column.format == "I" for column in columns):
+        return _joined(columns, np.uint32).astype(np.int64)
+    return np.concatenate(
+        [np.frombuffer(column, dtype=column.format) for column in columns]
+    ).astype(np.int64)
 
 
 def _joined(columns: Sequence[memoryview], kind: type[Number]) -> NDArray[Number]:

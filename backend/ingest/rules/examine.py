@@ -23,6 +23,7 @@ from typing import Final
 from backend.ids import GatewayId
 from backend.ingest.types import Evidence, Examined, Message, Reason, Refused, Verifier
 from schemas.cose import decode_sign1
+from schemas.digest import decode_digest, is_digest
 from schemas.envelope import ENVELOPE_BYTES_MAX, decode_envelope
 from schemas.errors import MalformedError
 from schemas.topics import up_topic
@@ -31,7 +32,7 @@ TOPIC_LEVELS: Final = 5  # pw/1/up/{partition}/{gateway}
 
 
 def examine(message: Message, verify: Verifier) -> Examined | Refused:
-    """Return the envelope in ``message``, its signature verified, or why not."""
+    """Return the envelope or digest in ``message``, its signature verified, or why not."""
     digest = sha256(message.data).digest()
     claimed = gateway_of(message.topic)
     try:
@@ -42,7 +43,7 @@ def examine(message: Message, verify: Verifier) -> Examined | Refused:
         if reason is not None:
             detail = f"key id {signed.key_id.hex()}"
             return refuse(message, reason, detail, digest)
-        envelope = decode_envelope(signed)
+        envelope = decode_digest(signed) if is_digest(signed) else decode_envelope(signed)
     except MalformedError as error:
         return refuse(message, Reason(error.why.value), str(error), digest)
     if envelope.gateway != claimed:

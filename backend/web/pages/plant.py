@@ -15,8 +15,9 @@ from backend.parties.types import Role
 from backend.plant import http as plant
 from backend.plant import store as plant_store
 from backend.telemetry import store as telemetry
+from backend.telemetry.types import ThinnedRun
 from backend.web.console import done, new_router, render
-from backend.web.format import unit_of
+from backend.web.format import span, unit_of
 from backend.web.store import plant as store
 
 router = new_router()
@@ -43,7 +44,13 @@ def list_gateways(request: Request, db: Db, who: CurrentPrincipal) -> Response:
     with db.acting(who.actor) as conn:
         gateways = plant_store.list_gateways(conn)
         sites: dict[UUID, str] = {site.id: site.name for site in plant_store.list_sites(conn)}
-    return render(request, who, "gateways.html", gateways=gateways, sites=sites)
+        thinned: dict[str, list[ThinnedRun]] = {}
+        if any(gateway.readings_thinned for gateway in gateways):
+            for run in telemetry.list_thinned(conn):
+                thinned.setdefault(run.gateway_id, []).append(run)
+    return render(
+        request, who, "gateways.html", gateways=gateways, sites=sites, thinned=thinned, span=span
+    )
 
 
 @router.post("/gateways/{gateway_id}/enrolment-codes")

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from backend.db import Conn
 from backend.parties.types import Role
+from schemas.keys import key_id_of
 from tests.builders import NOW
 from tests.plant import Plant, build_plant, insert
 
@@ -32,6 +33,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "facility_event": "facility_id = %(facility)s",
     "facility_lock": "facility_id = %(facility)s",
     "gateway": "id = %(gateway)s",
+    "stream_closed": "gateway_id = %(gateway)s",
     "gateway_attestation": "gateway_id = %(gateway)s",
     "gateway_command": "gateway_id = %(gateway)s",
     "gateway_command_outcome": "gateway_id = %(gateway)s",
@@ -57,6 +59,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "sighting_reading": "channel_id = ANY(%(channels)s)",
     "site": "id = %(site)s",
     "stream": "gateway_id = %(gateway)s",
+    "thinning": "gateway_id = %(gateway)s",
     "valuation": "facility_id = %(facility)s",
     "visible_event_reading": "channel_id = ANY(%(channels)s)",
     "visible_scalar_reading": "channel_id = ANY(%(channels)s)",
@@ -163,6 +166,21 @@ def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
     )
     insert(
         conn,
+        "thinning",
+        gateway_id=plant.gateway_id,
+        key_id=bytes(16),
+        first_number=1,
+        last_number=1,
+        readings=9,
+        kept=3,
+        begins_at=NOW,
+        ends_at=NOW,
+        sha256=bytes(32),
+        last_sha256=bytes(32),
+        received_at=NOW,
+    )
+    insert(
+        conn,
         "refused_envelope",
         received_at=NOW,
         topic="pw/1/up/0/x",
@@ -214,6 +232,26 @@ def _add_command_rows(conn: Conn, plant: Plant) -> None:
         outcome="done",
         why="",
         envelope_number=1,
+    )
+    next_key = sha256(f"next {gateway_id}".encode()).digest()
+    insert(
+        conn,
+        "gateway_key",
+        key_id=next_key[:16],
+        public_key=next_key,
+        gateway_id=gateway_id,
+        enrolled_at=NOW,
+    )
+    insert(
+        conn,
+        "stream_closed",
+        key_id=key_id_of(plant.gateway_key.public_key().public_bytes_raw()),
+        gateway_id=gateway_id,
+        number=1,
+        sha256=bytes(32),
+        readings=1,
+        closed_at=NOW,
+        next_key_id=next_key[:16],
     )
     insert(
         conn,

@@ -7,13 +7,14 @@ import pytest
 
 from backend.collateral import service as collateral
 from backend.commands import service, store
-from backend.commands.errors import NotEnrolledError, TooManyPendingError
+from backend.commands.errors import TooManyPendingError
 from backend.commands.rules import ANSWER_WITHIN, PENDING_MAX
 from backend.commands.types import CommandOutcome
 from backend.db import Database
 from backend.errors import NotFoundError
 from backend.ids import GatewayId
 from backend.keys import BackendKey
+from backend.plant.errors import NotEnrolledError
 from backend.telemetry.types import datetime_of
 from schemas.command import Challenge, Configure, Rotate, decode_command
 from schemas.cose import decode_sign1
