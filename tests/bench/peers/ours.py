@@ -49,7 +49,9 @@ def configuration(
     ]
     late_s = max(10.0, load.poll_s * 3)
     for unit in range(1, load.units + 1):
-        lines.append(f"[[modbus.unit]]\nunit = {unit}\npoll_s = {load.poll_s}")
+        lines.append(
+            f"[[modbus.unit]]\nunit = {unit}\npoll_s = {load.poll_s}\nregisters_max = 125"
+        )
         lines.extend(
             f'[[modbus.unit.register]]\nsensor = "u{unit}-r{register}"\n'
             f'quantity = "mass"\naddress = {register}\ntype = "uint16"\nlate_s = {late_s}'
