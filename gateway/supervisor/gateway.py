@@ -300,7 +300,6 @@ class Gateway:
             freshen=self._freshen,
             turn_key=self.rotate,
             publish=lambda topic, messages: self._uplink.publish(topic, messages),
-            publish=lambda topic, messages: self._uplink.publish(topic, messages),
         )
 
     async def rotate(self) -> Rotating:
