@@ -62,6 +62,7 @@ class Happening:
     type: EventType
     body: dict[str, Any]
     offset_us: int = 0
+    image_sha256: bytes | None = None
 
 
 Sealed = Value | Tag | Happening
@@ -171,7 +172,7 @@ def _events(happenings: list[Happening], table: Table) -> Events:
         offset_us=_column([h.offset_us for h in happenings], "I"),
         type=[h.type for h in happenings],
         body=[cbor2.dumps(h.body, canonical=True) for h in happenings],
-        image_sha256=[None for _ in happenings],
+        image_sha256=[each.image_sha256 for each in happenings],
     )
 
 
