@@ -16,6 +16,7 @@ Url = Annotated[str, Meta(pattern=r"^[a-z]+://[^\s/@]+$", max_length=512)]
 Word = Annotated[int, Meta(ge=0, le=65_535)]
 
 MQTT_SCHEMES: Final = ("mqtt", "mqtts")
+UPLINK_SCHEMES: Final = (*MQTT_SCHEMES, "https", "http")
 
 Named = Iterator[tuple[str, str, str]]
 """Key, sensor name and device of every place in a section that names a sensor."""

@@ -1,16 +1,23 @@
-"""The uplink: the broker, and the backend behind it."""
+"""The uplink: the broker and the backend behind it, or the backend itself over HTTPS."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from gateway.config.types import MQTT_SCHEMES, Url, check_url
+from gateway.config.types import UPLINK_SCHEMES, Url, check_url
 from gateway.errors import ConfigError
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class UplinkSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The broker, and the backend behind it; what is absent comes from the enrolment."""
+    """The broker and the backend behind it, or the backend's web address.
+
+    What is absent comes from the enrolment. ``allow_http``: an ``http://`` address that is not
+    this machine's own is taken, with the login and commands in the clear.
+    """
 
     url: Url | None = None
     username: str | None = None
@@ -23,20 +30,30 @@ class UplinkSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    allow_http: bool = False
 
 
 def check_uplink(uplink: UplinkSection) -> None:
     """Refuse what contradicts itself.
 
     Raises:
-        ConfigError: No broker's address, a certificate without its key, two passwords.
+        ConfigError: No address, one in the clear, a certificate without its key, two passwords.
     """
     if uplink.url is not None:
-        check_url("uplink.url", uplink.url, MQTT_SCHEMES)
+        check_url("uplink.url", uplink.url, UPLINK_SCHEMES)
+        _check_clear(uplink.url, allowed=uplink.allow_http)
     if (uplink.cert_file is None) != (uplink.key_file is None):
         raise ConfigError("uplink.cert_file", uplink.cert_file, "given together with key_file")
     if uplink.password is not None and uplink.password_file is not None:
         raise ConfigError("uplink.password", "***", "given once: here or as password_file")
+
+
+def _check_clear(url: str, *, allowed: bool) -> None:
+    """Refuse HTTP without TLS: envelopes are signed, but a command may hold passwords."""
+    address = urlsplit(url)
+    if address.scheme == "http" and address.hostname not in LOOPBACK and not allowed:
+        bound = "https://; or http:// of this machine, or with allow_http = true"
+        raise ConfigError("uplink.url", url, bound)
 
 
 def read_password(password: str | None, password_file: str | None) -> str | None:

@@ -160,7 +160,7 @@ class Gateway:
                 crew=self._crew,
                 outbox=self._outbox,
                 uplink=self._uplink,
-                broker=self._uplinked.broker,
+                transport=self._uplinked.transport,
             )
         )
 
@@ -278,7 +278,7 @@ class Gateway:
         return Uplink(
             UplinkParts(
                 gateway=config.gateway.id,
-                broker=uplinked.broker,
+                transport=uplinked.transport,
                 outbox=self._outbox,
                 verifier=ReceiptVerifier(uplinked.backend_key, config.gateway.id),
                 clock=self._clock,

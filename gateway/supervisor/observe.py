@@ -33,7 +33,8 @@ from gateway.outbox.store import OutboxStore
 from gateway.outbox.writer import Outbox
 from gateway.reading import EventReading, Scalar, Sighting
 from gateway.supervisor.crew import Crew, Driver
-from gateway.uplink.session import Broker, Uplink
+from gateway.uplink.line import Transport
+from gateway.uplink.session import Uplink
 from schemas.cose import decode_sign1
 from schemas.digest import decode_digest, is_digest
 from schemas.envelope import ENVELOPE_BYTES_MAX, RSSI_UNKNOWN, decode_envelope
@@ -59,7 +60,7 @@ class Observed:
     crew: Crew
     outbox: Outbox
     uplink: Uplink
-    broker: Broker
+    transport: Transport
 
 
 async def observe(parts: Observed) -> Status:
@@ -75,7 +76,7 @@ async def observe(parts: Observed) -> Status:
         sensors=_sensors(parts, now_s),
         drivers=[_driver(driver, now_s) for driver in parts.crew.drivers.values()],
         outbox=outbox,
-        uplink=_uplink(parts.uplink, parts.broker, now_s),
+        uplink=_uplink(parts.uplink, parts.transport, now_s),
         clock=ClockStatus(
             state=parts.intake.segment.state.name,
             unix_us=parts.clock.unix_us(),
@@ -204,10 +205,10 @@ def _began_us(message: bytes) -> int | None:
         return None
 
 
-def _uplink(uplink: Uplink, broker: Broker, now_s: float) -> UplinkStatus:
+def _uplink(uplink: Uplink, transport: Transport, now_s: float) -> UplinkStatus:
     link = uplink.link
     return UplinkStatus(
-        address=f"{broker.host}:{broker.port}",
+        address=f"{transport.host}:{transport.port}",
         state=link.state.value,
         for_s=now_s - link.since_s,
         error=link.error,

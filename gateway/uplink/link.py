@@ -25,6 +25,7 @@ class Link:
     receipt_number: int | None = None  # Of the last receipt that was the backend's.
     receipt_s: float | None = None
     forged: int = 0  # Receipts that were none of the backend's.
+    commands_oversized: int = 0  # Dropped unread: no command is so long.
 
     def change(self, state: LinkState, now_s: float, *, retry_s: float | None = None) -> None:
         """Note the state from ``now_s`` on."""

@@ -1,16 +1,15 @@
-"""The MQTT side of the uplink: connect, send, listen for receipts, connect again.
+"""The uplink's one logic, whoever carries: connect, send, listen for receipts, connect again.
 
-The broker is trusted with nothing. It may forget what it acknowledged, forge, replay, or hang:
+The carrier is trusted with nothing. It may forget what it acknowledged, forge, replay, or hang:
 only a receipt under the pinned key lets the outbox delete.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-import aiomqtt
 import structlog
 
 from gateway.clock import SystemClock
@@ -18,36 +17,19 @@ from gateway.errors import UnavailableError, UntrustedError
 from gateway.outbox.store import OutboxStore, ReceiptOutcome, StoredEnvelope
 from gateway.outbox.writer import Outbox
 from gateway.signing import ReceiptVerifier
+from gateway.uplink.line import Heard, Kind, Line, Transport
 from gateway.uplink.link import Link, LinkState
 from gateway.uplink.receipts import SendWindow
 from schemas.command import COMMAND_BYTES_MAX
 from schemas.receipt import RECEIPT_BYTES_MAX, Receipt, StreamState
-from schemas.topics import command_topic, receipt_topic, status_topic, up_topic
 
 RECONNECT_S_MIN: Final = 0.5
 RECONNECT_S_MAX: Final = 60.0
-SESSION_GOOD_S: Final = 10.0  # A session shorter than this does not reset the back-off.
-CALL_S_MAX: Final = 10.0  # Each call to the broker: connect, subscribe, PUBACK.
+SESSION_GOOD_S: Final = 10.0  # A session open for less does not reset the back-off.
 FETCH_MAX: Final = 16  # Envelopes in memory at once, besides those in flight.
-RECEIPTS_QUEUED_MAX: Final = 256  # Each names all before it: losing some loses nothing.
 SETTLE_FACTOR: Final = 2.0  # Receipt time-outs without a newer receipt: none is on its way.
-FAREWELL_S: Final = 1.0
-ONLINE: Final = b'{"state":"online"}'  # As schemas/asyncapi.yaml says.
-OFFLINE: Final = b'{"state":"offline"}'
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """How to reach the broker."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    tls: aiomqtt.TLSParameters | None
-    keepalive_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +37,7 @@ class UplinkParts:
     """What an uplink works with."""
 
     gateway: str
-    broker: Broker
+    transport: Transport
     outbox: Outbox
     verifier: ReceiptVerifier
     clock: SystemClock
@@ -73,12 +55,14 @@ class Uplink:
         self._window = SendWindow(window=window, receipt_timeout_s=receipt_timeout_s)
         self._settle_s = receipt_timeout_s * SETTLE_FACTOR
         self._wake = asyncio.Event()
-        self._publishing = 0
+        self._sending = 0
         self._ending = False
-        self._client: aiomqtt.Client | None = None  # While a session stands.
+        self._line: Line | None = None  # While a session stands.
         self._unsettled: tuple[Receipt, float] | None = None
         self._head_known = True
         self._asked_s = 0.0
+        self._opened_s: float | None = None  # When the broker had answered all that opens one.
+        self._state_unix_us = 0  # When the backend issued the newest state that it told.
         self.link = Link(state=LinkState.CONNECTING, since_s=parts.clock.monotonic_s())
 
     def wake(self) -> None:
@@ -86,36 +70,33 @@ class Uplink:
         self._wake.set()
 
     async def publish(self, topic: str, messages: Iterable[bytes]) -> None:
-        """Publish what was asked for, each message when the broker has the one before.
+        """Publish what was asked for, each message when the carrier has the one before.
 
         Raises:
             UnavailableError: The connection is not there, or not any more; what follows is unsent.
         """
         for message in messages:
-            if self._client is None:
-                raise UnavailableError("uplink: there is no connection to the broker")
-            try:
-                await self._client.publish(topic, message, qos=1)
-            except aiomqtt.MqttError as error:
-                raise UnavailableError(f"uplink: {error}") from error
+            if self._line is None:
+                raise UnavailableError("uplink: there is no connection")
+            await self._line.publish(topic, message)
 
     async def run(self) -> None:
-        """Keep a session with the broker, for ever."""
+        """Keep a session, for ever."""
         attempt = 0
         reachable = True
         while True:
-            began_s = self._parts.clock.monotonic_s()
-            self.link.change(LinkState.CONNECTING, began_s)
+            self._opened_s = None
+            self.link.change(LinkState.CONNECTING, self._parts.clock.monotonic_s())
             try:
                 await self._hold_session()
-            except* (aiomqtt.MqttError, UnavailableError, OSError, TimeoutError) as group:
+            except* (UnavailableError, OSError, TimeoutError) as group:
                 self.link.error = _first_text(group)
                 if reachable:
                     _log.warning("uplink_lost", error=self.link.error)
                 reachable = False
-            if self._ending:  # The client's farewell may have put another error in its place.
+            if self._ending:  # The line's farewell may have put another error in its place.
                 raise asyncio.CancelledError
-            if self._parts.clock.monotonic_s() - began_s >= SESSION_GOOD_S:
+            if self._was_good():
                 attempt = 0
                 reachable = True
             # Full jitter: a thousand gateways must not come back in step.
@@ -126,45 +107,32 @@ class Uplink:
             self.link.change(LinkState.WAITING, now_s, retry_s=now_s + wait_s)
             await asyncio.sleep(wait_s)
 
+    def _was_good(self) -> bool:
+        """Tell whether the session was more than an attempt: a silent broker takes time, too."""
+        now_s = self._parts.clock.monotonic_s()
+        return self._opened_s is not None and now_s - self._opened_s >= SESSION_GOOD_S
+
     async def _hold_session(self) -> None:
         parts = self._parts
-        broker = parts.broker
-        status = status_topic(parts.gateway)
-        async with aiomqtt.Client(
-            broker.host,
-            broker.port,
-            identifier=f"pw-{parts.gateway}",
-            username=broker.username,
-            password=broker.password,
-            tls_params=broker.tls,
-            keepalive=broker.keepalive_s,
-            timeout=CALL_S_MAX,
-            will=aiomqtt.Will(status, OFFLINE, qos=1, retain=True),
-            max_queued_incoming_messages=RECEIPTS_QUEUED_MAX,
-            max_inflight_messages=self._window.window,
-        ) as client:
+        transport = parts.transport
+        async with transport.open(parts.gateway, self._window.window) as line:
             try:
                 await self._begin()
-                await client.subscribe(
-                    [(receipt_topic(parts.gateway), 1), (command_topic(parts.gateway), 1)]
-                )
-                await client.publish(status, ONLINE, qos=1, retain=True)
                 self._note_open()
-                self._client = client
-                _log.info("uplink_open", host=broker.host, port=broker.port)
+                self._opened_s = self._parts.clock.monotonic_s()
+                self._line = line
+                _log.info("uplink_open", host=transport.host, port=transport.port)
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(client))
-                    tasks.create_task(self._send(client, tasks))
+                    tasks.create_task(self._listen(line))
+                    tasks.create_task(self._send(line, tasks))
             except asyncio.CancelledError:
                 self._ending = True
-                async with asyncio.timeout(FAREWELL_S):
-                    await client.publish(status, OFFLINE, qos=1, retain=True)
                 raise
             finally:
-                self._client = None
+                self._line = None
 
     async def _begin(self) -> None:
-        self._publishing = 0
+        self._sending = 0
         self._unsettled = None
         head = await asyncio.wrap_future(self._parts.outbox.run(OutboxStore.stream))
         self._head_known = head is not None
@@ -172,26 +140,28 @@ class Uplink:
         receipted = 0 if head is None else head.receipted
         self._window.begin(receipted, self._parts.clock.monotonic_s())
 
-    async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+    async def _send(self, line: Line, tasks: asyncio.TaskGroup) -> None:
         while True:
             _raise_if_cancelled()
             self._wake.clear()
             now_s = self._parts.clock.monotonic_s()
             await self._settle(now_s)
-            await self._ask(client, now_s)
+            await self._ask(line, now_s)
             if self._window.check_silence(now_s):
                 _log.info("uplink_resends", after_number=self._window.receipted)
-            envelopes = await self._fetch()
-            for envelope in envelopes:
-                self._window.note_sent(envelope.number, now_s)
-                self._publishing += 1
-                tasks.create_task(self._publish(client, envelope))
+            envelopes = await self._fetch(line)
+            for begin in range(0, len(envelopes), line.batch_max):
+                batch = envelopes[begin : begin + line.batch_max]
+                self._window.note_sent(batch[-1].number, now_s)
+                self._sending += 1
+                tasks.create_task(self._hand_over(line, batch))
             if not envelopes:
                 await self._wait()
 
-    async def _fetch(self) -> list[StoredEnvelope]:
-        # What the broker has not even acknowledged still is on its way: never more than a window.
-        room = min(self._window.room, self._window.window - self._publishing, FETCH_MAX)
+    async def _fetch(self, line: Line) -> list[StoredEnvelope]:
+        # What was not even taken over still is on its way: never more than a window.
+        free = (line.sends_max - self._sending) * line.batch_max
+        room = min(self._window.room, free, FETCH_MAX)
         if self.link.stopped or room <= 0:
             return []
         after = self._window.sent
@@ -202,16 +172,16 @@ class Uplink:
         self._head_known, envelopes = await asyncio.wrap_future(self._parts.outbox.run(fetch))
         return [] if self.link.stopped else envelopes  # A fork may have shown itself meanwhile.
 
-    async def _ask(self, client: aiomqtt.Client, now_s: float) -> None:
-        """Ask for the retained receipt again while only that can tell where the stream stands."""
+    async def _ask(self, line: Line, now_s: float) -> None:
+        """Ask for the newest receipt again while only that can tell where the stream stands."""
         if not self._head_known and now_s - self._asked_s >= self._settle_s:
             self._asked_s = now_s
-            await client.subscribe(receipt_topic(self._parts.gateway), qos=1)
+            await line.ask()
 
-    async def _publish(self, client: aiomqtt.Client, envelope: StoredEnvelope) -> None:
-        await client.publish(up_topic(self._parts.gateway), envelope.message, qos=1)
-        self._publishing -= 1
-        if self._publishing == self._window.window - 1:
+    async def _hand_over(self, line: Line, envelopes: Sequence[StoredEnvelope]) -> None:
+        await line.send([envelope.message for envelope in envelopes])
+        self._sending -= 1
+        if self._sending == line.sends_max - 1:
             self._wake.set()  # It had been full.
 
     async def _wait(self) -> None:
@@ -228,25 +198,31 @@ class Uplink:
         except TimeoutError:
             return
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
+    async def _listen(self, line: Line) -> None:
+        async for heard in line.heard():
             _raise_if_cancelled()
-            payload = message.payload
-            if message.topic.value == command_topic(self._parts.gateway):
-                if len(payload) <= COMMAND_BYTES_MAX:
-                    self._parts.take_command(bytes(payload))
-                continue
-            if len(payload) > RECEIPT_BYTES_MAX:
-                self._count_forged(f"receipt: {len(payload)} bytes, at most {RECEIPT_BYTES_MAX}")
-                continue
-            try:
-                receipt = self._parts.verifier.verify(bytes(payload))
-            except UntrustedError as error:
-                self._count_forged(str(error))
-                continue
-            self.link.note_receipt(receipt.number, self._parts.clock.monotonic_s())
-            self._parts.note_time(receipt.issued_unix_us)
-            await self._apply(receipt, settled=False)
+            await self._take(line, heard)
+
+    async def _take(self, line: Line, heard: Heard) -> None:
+        size = len(heard.data)
+        if heard.kind is Kind.COMMAND:
+            if size <= COMMAND_BYTES_MAX:
+                self._parts.take_command(heard.data)
+            else:
+                self._count_oversized(size)
+            return
+        if size > RECEIPT_BYTES_MAX:
+            self._count_forged(f"receipt: {size} bytes, at most {RECEIPT_BYTES_MAX}")
+            return
+        try:
+            receipt = self._parts.verifier.verify(heard.data)
+        except UntrustedError as error:
+            self._count_forged(str(error))
+            return
+        line.heed(receipt)
+        self.link.note_receipt(receipt.number, self._parts.clock.monotonic_s())
+        self._parts.note_time(receipt.issued_unix_us)
+        await self._apply(receipt, settled=False)
 
     async def _settle(self, now_s: float) -> None:
         if self._unsettled is not None and now_s - self._unsettled[1] >= self._settle_s:
@@ -262,7 +238,11 @@ class Uplink:
         match outcome:
             case ReceiptOutcome.ADVANCED | ReceiptOutcome.REPEATED:
                 self._window.note_receipt(receipt.number, now_s)
-                self._note_state(receipt)
+                # One with a greater number is newer, whatever the backend's clock did meanwhile.
+                if outcome is ReceiptOutcome.ADVANCED or (
+                    receipt.issued_unix_us >= self._state_unix_us
+                ):
+                    self._note_state(receipt)
             case ReceiptOutcome.TURNED:
                 _log.info("key_rotated", closed_number=receipt.number)
                 self._window.begin(0, now_s)
@@ -286,6 +266,7 @@ class Uplink:
         self.link.change(state, self._parts.clock.monotonic_s())
 
     def _note_state(self, receipt: Receipt) -> None:
+        self._state_unix_us = receipt.issued_unix_us
         if receipt.state is StreamState.STOPPED:
             self._stop(f"the backend stopped the stream after envelope {receipt.number}")
         elif self.link.stopped:
@@ -299,6 +280,16 @@ class Uplink:
             self._note_open()
             _log.error("uplink_stopped", why=why, remedy="re-enrol this gateway with a new key")
             self._parts.alarm(why)
+
+    def _count_oversized(self, size_bytes: int) -> None:
+        self.link.commands_oversized += 1
+        if self.link.commands_oversized.bit_count() == 1:
+            _log.warning(
+                "command_oversized",
+                bytes=size_bytes,
+                bytes_max=COMMAND_BYTES_MAX,
+                count=self.link.commands_oversized,
+            )
 
     def _count_forged(self, why: str) -> None:
         self.link.forged += 1

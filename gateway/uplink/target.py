@@ -8,28 +8,39 @@ from urllib.parse import urlsplit
 import aiomqtt
 
 from gateway.config.file import Config
-from gateway.config.uplink import read_password
+from gateway.config.uplink import UplinkSection, read_password
 from gateway.errors import ConfigError
 from gateway.uplink.enrolment import load_enrolment
-from gateway.uplink.session import Broker
+from gateway.uplink.https import HttpsSite, TlsFiles
+from gateway.uplink.mqtt import Broker
 
 MQTT_PORT: Final = 1883
 MQTTS_PORT: Final = 8883
+HTTP_PORT: Final = 80
+HTTPS_PORT: Final = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uplinked:
-    """Broker and backend of this gateway, from its configuration and its enrolment."""
+    """The way to this gateway's backend, and whose signature it has."""
 
-    broker: Broker
+    transport: Broker | HttpsSite
     backend_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """As whom this gateway comes."""
+
+    username: str | None
+    password: str | None
 
 
 def resolve_uplink(config: Config) -> Uplinked:
     """Return where to send; what the configuration leaves out comes from the enrolment.
 
     Raises:
-        ConfigError: Neither names the broker or the backend's key.
+        ConfigError: Neither names the address or the backend's key.
         StateError, UntrustedError: The enrolment cannot be used.
     """
     uplink = config.uplink
@@ -43,18 +54,31 @@ def resolve_uplink(config: Config) -> Uplinked:
     username, password = uplink.username, read_password(uplink.password, uplink.password_file)
     if username is None and enrolment is not None:
         username, password = enrolment.broker.username, enrolment.broker.password
+    login = Login(username=username, password=password)
+    return Uplinked(transport=_transport(uplink, url, login), backend_key=bytes.fromhex(key))
+
+
+def _transport(uplink: UplinkSection, url: str, login: Login) -> Broker | HttpsSite:
     address = urlsplit(url)
+    host = address.hostname or ""
+    files = (uplink.ca_file, uplink.cert_file, uplink.key_file)
+    if address.scheme in ("http", "https"):
+        secure = address.scheme == "https"
+        return HttpsSite(
+            host=host,
+            port=address.port or (HTTPS_PORT if secure else HTTP_PORT),
+            username=login.username,
+            password=login.password,
+            tls=TlsFiles(*files) if secure else None,
+        )
     tls = None
     if address.scheme == "mqtts":
-        tls = aiomqtt.TLSParameters(
-            ca_certs=uplink.ca_file, certfile=uplink.cert_file, keyfile=uplink.key_file
-        )
-    broker = Broker(
-        host=address.hostname or "",
+        tls = aiomqtt.TLSParameters(ca_certs=files[0], certfile=files[1], keyfile=files[2])
+    return Broker(
+        host=host,
         port=address.port or (MQTT_PORT if tls is None else MQTTS_PORT),
-        username=username,
-        password=password,
+        username=login.username,
+        password=login.password,
         tls=tls,
         keepalive_s=uplink.keepalive_s,
     )
-    return Uplinked(broker=broker, backend_key=bytes.fromhex(key))

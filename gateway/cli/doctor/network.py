@@ -1,4 +1,4 @@
-"""The way to the broker, step by step: the first that fails is the one to repair."""
+"""The way to the backend, step by step: the first that fails is the one to repair."""
 
 import asyncio
 import socket
@@ -15,41 +15,47 @@ from cryptography import x509
 from gateway.cli.doctor.finding import Finding, Verdict, ok, problem, warning
 from gateway.clock import SystemClock
 from gateway.config.file import Config
-from gateway.errors import GatewayError
-from gateway.uplink.session import Broker
+from gateway.errors import GatewayError, UnavailableError
+from gateway.uplink.https import HttpsSite
+from gateway.uplink.mqtt import Broker
 from gateway.uplink.target import resolve_uplink
 
 STEP_S_MAX: Final = 5.0
+Way = Broker | HttpsSite
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 EXPIRES_SOON: Final = timedelta(days=21)
 
 
 def check_uplink(config: Config, clock: SystemClock, *, connected: bool) -> Iterator[Finding]:
-    """Yield how far the way to the broker goes; ``connected``: the daemon is logged in already.
+    """Yield how far the way to the backend goes; ``connected``: the daemon is logged in already.
 
     The name and the certificates are looked at in any case; a second login is not made then.
     """
     try:
-        broker = resolve_uplink(config).broker
+        way = resolve_uplink(config).transport
     except GatewayError as error:
         yield problem("enrolment", str(error), "ask for a code in the console; `enrol URL CODE`")
         return
-    yield ok("enrolment", f"broker {broker.host}:{broker.port}, backend's key pinned")
+    yield ok("enrolment", f"{_name(way)} {way.host}:{way.port}, backend's key pinned")
     now = datetime.fromtimestamp(clock.unix_us() / 1_000_000, UTC)
-    yield from _check_files(broker, now)
+    yield from _check_files(way, now)
     if connected:
-        yield ok("broker", "the daemon is logged in")
+        yield ok(_name(way), "the daemon is logged in")
         return
-    steps = (_resolve, _connect, _shake_hands, _log_in)
-    for step in steps:
-        finding = step(broker)
+    for step in (_resolve, _connect, _shake_hands):
+        finding = step(way)
         if finding is not None:
             yield finding
             if finding.verdict is Verdict.PROBLEM:
                 return
+    yield _log_in(way, config.gateway.id)
 
 
-def _resolve(broker: Broker) -> Finding:
+def _name(way: Way) -> str:
+    return "broker" if isinstance(way, Broker) else "backend"
+
+
+def _resolve(broker: Way) -> Finding:
     # getaddrinfo has no time-out of its own: a thread that hangs is left behind.
     pool = ThreadPoolExecutor(1)
     try:
@@ -65,7 +71,7 @@ def _resolve(broker: Broker) -> Finding:
     return ok("name", f"{broker.host} is {found[0][4][0]}")
 
 
-def _connect(broker: Broker) -> Finding:
+def _connect(broker: Way) -> Finding:
     where = f"{broker.host}:{broker.port}"
     try:
         socket.create_connection((broker.host, broker.port), STEP_S_MAX).close()
@@ -75,12 +81,12 @@ def _connect(broker: Broker) -> Finding:
     return ok("connection", where)
 
 
-def _shake_hands(broker: Broker) -> Finding | None:
+def _shake_hands(broker: Way) -> Finding | None:
     if broker.tls is None:
         if broker.host in _LOCAL:
             return None
         what = "the login travels in the clear; what is signed stays safe"
-        return warning("tls", what, "use mqtts:// where the broker offers it")
+        return warning("tls", what, "use mqtts:// or https:// where it is offered")
     try:
         context = ssl.create_default_context(cafile=broker.tls.ca_certs)
         if broker.tls.certfile is not None:
@@ -98,16 +104,20 @@ def _shake_hands(broker: Broker) -> Finding | None:
         return problem("tls", str(error), remedy)
 
 
-def _log_in(broker: Broker) -> Finding:
+def _log_in(way: Way, gateway: str) -> Finding:
+    who = way.username or "nobody"
     try:
-        asyncio.run(_open_session(broker))
-    except (aiomqtt.MqttError, OSError, TimeoutError) as error:
+        asyncio.run(_open_session(way, gateway))
+    except (aiomqtt.MqttError, UnavailableError, OSError, TimeoutError) as error:
         remedy = "enrol again with a new code, or correct uplink.username and password"
-        return problem("login", f"{broker.username or 'nobody'}: {error}", remedy)
-    return ok("login", f"the broker takes {broker.username or 'everybody'}")
+        return problem("login", f"{who}: {error}", remedy)
+    return ok("login", f"the {_name(way)} takes {way.username or 'everybody'}")
 
 
-async def _open_session(broker: Broker) -> None:
+async def _open_session(broker: Way, gateway: str) -> None:
+    if isinstance(broker, HttpsSite):
+        async with asyncio.timeout(STEP_S_MAX), broker.open(gateway, 1):
+            return
     # A name of its own: the daemon's would end the daemon's session.
     async with (
         asyncio.timeout(STEP_S_MAX),
@@ -124,7 +134,7 @@ async def _open_session(broker: Broker) -> None:
         return
 
 
-def _check_files(broker: Broker, now: datetime) -> Iterator[Finding]:
+def _check_files(broker: Way, now: datetime) -> Iterator[Finding]:
     if broker.tls is None:
         return
     for name in (broker.tls.ca_certs, broker.tls.certfile):

@@ -18,7 +18,8 @@ from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import EventReading
 from gateway.signing import ReceiptVerifier
 from gateway.uplink.link import LinkState
-from gateway.uplink.session import Broker, Uplink, UplinkParts
+from gateway.uplink.mqtt import Broker
+from gateway.uplink.session import Uplink, UplinkParts
 from schemas.cose import decode_sign1
 from schemas.envelope import ENVELOPE_BYTES_MAX, decode_envelope
 from schemas.receipt import RECEIPT_BYTES_MAX, StreamState
@@ -99,7 +100,7 @@ async def running(
     uplink = Uplink(
         UplinkParts(
             gateway=GATEWAY,
-            broker=broker,
+            transport=broker,
             outbox=outbox,
             verifier=ReceiptVerifier(notary.public_key, GATEWAY),
             clock=clock,
