@@ -53,6 +53,20 @@ def list_gateways(request: Request, db: Db, who: CurrentPrincipal) -> Response:
     )
 
 
+@router.post("/gateways")
+def add_gateway(
+    request: Request,
+    db: Db,
+    actor: plant.PlantKeeper,
+    gateway_id: Annotated[str, Form()],
+    site_id: Annotated[UUID, Form()],
+) -> Response:
+    """Register a gateway at a site, yet to be enrolled."""
+    body = plant.GatewayBody.model_validate({"id": gateway_id.strip(), "site_id": site_id})
+    gateway = plant.add_gateway(body, db, actor)
+    return done(request, f"{gateway.id} is registered: make a code and enrol it.", "/gateways")
+
+
 @router.post("/gateways/{gateway_id}/enrolment-codes")
 def add_enrolment_code(
     gateway_id: str,

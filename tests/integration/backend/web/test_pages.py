@@ -133,6 +133,24 @@ def test_a_form_works_without_script(
     assert "Enrolment code for gw-a: " in code.text
 
 
+def test_a_gateway_is_registered_and_gets_its_code(
+    consoles: dict[Role, httpx.Client], own: Everything
+) -> None:
+    """Logistics names one at its site, the operator makes its code; a bad name is refused."""
+    logistics, operator = consoles[Role.LOGISTICS], consoles[Role.OPERATOR]
+    data = {"csrf_token": csrf_token(logistics), "site_id": str(own.plant.site_id)}
+
+    wrong = logistics.post("/gateways", data={**data, "gateway_id": "Gate 7"})
+    right = logistics.post("/gateways", data={**data, "gateway_id": "gw-gate-7"})
+
+    assert wrong.status_code == 422
+    assert right.headers["location"] == "/gateways"
+    assert "gw-gate-7" in logistics.get("/gateways").text
+    data = {"csrf_token": csrf_token(operator)}
+    code = operator.post("/gateways/gw-gate-7/enrolment-codes", data=data)
+    assert "Enrolment code for gw-gate-7: " in code.text
+
+
 def test_a_form_is_answered_in_the_page(
     consoles: dict[Role, httpx.Client], own: Everything
 ) -> None:
