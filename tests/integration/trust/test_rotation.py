@@ -154,7 +154,7 @@ async def test_gateway_turns_to_a_new_key_on_command_and_by_hand(chain: Chain) -
     """The backend asks, the installer asks, somebody asks while it is stopped: three new keys."""
     async with chain.worker():
         async with daemon(chain.config):
-            await chain.until(True, lambda: chain.line.is_open)
+            await chain.until(True, chain.listens)
             chain.weigh()
             await chain.until_all_held()
             await asyncio.to_thread(_ask_to_rotate, chain)
@@ -175,7 +175,7 @@ async def test_gateway_turns_to_a_new_key_on_command_and_by_hand(chain: Chain) -
         assert done.returncode == 0, done.stderr
         async with daemon(chain.config):
             await chain.until(4, lambda: len(chain.keys()))
-            await chain.until(True, lambda: chain.line.is_open)
+            await chain.until(True, chain.listens)
             chain.weigh()
             await chain.until_all_held()
     assert chain.made.execute("SELECT count(*) FROM refused_envelope") == [(0,)]
@@ -197,7 +197,7 @@ async def test_killed_while_it_turns_nothing_is_lost_or_twice(chain: Chain, seed
                 process.kill()
                 await process.wait()
     async with chain.worker(), daemon(chain.config):
-        await chain.until(True, lambda: chain.line.is_open)
+        await chain.until(True, chain.listens)
         chain.weigh()
         await chain.until(True, lambda: chain.sent == max(chain.held(), default=0))
         held = chain.held()
