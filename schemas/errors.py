@@ -27,10 +27,10 @@ class MalformedError(ValueError):
         self.field = field
         self.value = value
         self.bound = bound
-        super().__init__(f"{why.value}: {field} is {_short(value)}, must be {bound}")
+        super().__init__(f"{why.value}: {field} is {short(value)}, must be {bound}")
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """Name a value from outside at a cost that does not grow with it."""
     match value:
         case str() | bytes():

@@ -2,6 +2,10 @@
 
 * ``rows``: a reading, or a sweep of many, as one journal row.
 * ``journal``: the rows in their order; the front of it becomes an envelope.
+* ``bounds``, ``draft``: what an envelope can hold; the next one, out of the journal's front.
+* ``ranks``, ``buffer``: what gives way first; what waits in memory for the disk.
+* ``losses``, ``records``: what was dropped or set aside, and the readings that tell of it.
+* ``segments``: the clock segments of the rows.
 * ``schema``: the file's tables, by version.
 * ``database``: the connection, and its counts.
 * ``head``: the tiny side file that remembers where the stream stands when the file is lost.

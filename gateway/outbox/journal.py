@@ -6,7 +6,7 @@ readings ever journalled, whatever the rows hold. Part of the store's transactio
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -23,24 +23,28 @@ from schemas.quantities import Quantity
 # Blocks of registers whose channels are kept; a gateway has under a thousand, but a configuration
 # that changes often leaves old ones behind.
 CHANNELS_MAX: Final = 8_192
+# Evidence of what went wrong: the first ones tell it, and one that fits no envelope is rare.
+ASIDE_ROWS_MAX: Final = 256
+ASIDE_BYTES_MAX: Final = 8_192
+ASIDE_WHY_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The oldest entries, all of one clock segment; ``sequences`` names each one's row."""
+    """The oldest entries, all of one clock segment; ``sequences`` names each one's row.
+
+    ``unreadable`` says what is wrong with the oldest row; there is no entry then.
+    """
 
     segment: int
     entries: Sequence[Entry]
     sequences: Sequence[int]
+    unreadable: str = ""
 
     def up_to(self, sequence: int) -> "Front":
         """Return this without what was journalled after ``sequence``."""
         count = sum(each <= sequence for each in self.sequences)
-        return Front(
-            segment=self.segment,
-            entries=self.entries[:count],
-            sequences=self.sequences[:count],
-        )
+        return replace(self, entries=self.entries[:count], sequences=self.sequences[:count])
 
 
 class Journal:
@@ -66,15 +70,6 @@ class Journal:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
         return 0 if row is None else int(row[0])
 
-    def check(self) -> None:
-        """Decode every row.
-
-        Raises:
-            ValueError: A row is not one of ours.
-        """
-        for (body,) in self._db.execute("SELECT body FROM journal"):
-            decode_entry(body, self._channels)
-
     def encode(self, entry: Entry) -> bytes:
         """Return ``entry`` as the body of a row; the channels of a sweep are kept first."""
         if not isinstance(entry, Sweep):
@@ -91,23 +86,30 @@ class Journal:
     def front(self, readings_max: int) -> Front:
         """Return the oldest entries, of at least ``readings_max`` readings if there are so many.
 
-        There must be one.
+        There must be one. They end before a row that is not one of ours.
         """
         entries: list[Entry] = []
         sequences: list[int] = []
         count = 0
         segment = -1
+        unreadable = ""
         cursor = self._db.execute("SELECT sequence, segment, body FROM journal ORDER BY sequence")
         for sequence, of, body in cursor:
             if count >= readings_max or (entries and of != segment):
                 break
+            try:
+                entry = decode_entry(body, self._channels)
+            except (ValueError, TypeError) as error:
+                if not entries:
+                    segment, unreadable = of, str(error)
+                    sequences.append(sequence)
+                break
             segment = of
-            entry = decode_entry(body, self._channels)
             count += len(entry) if isinstance(entry, Sweep) else 1
             entries.append(entry)
             sequences.append(sequence)
         cursor.close()
-        return Front(segment=segment, entries=entries, sequences=sequences)
+        return Front(segment=segment, entries=entries, sequences=sequences, unreadable=unreadable)
 
     def remove(self, front: Front, count: int, rest: Sweep | None) -> int:
         """Delete the first ``count`` entries of ``front``, but for the ``rest`` of the last.
@@ -123,6 +125,17 @@ class Journal:
             "UPDATE journal SET body = ? WHERE sequence = ?", (self.encode(rest), last)
         )
         return last - len(rest)
+
+    def set_aside(self, front: Front, why: str) -> None:
+        """Take the oldest row out of the journal; it is kept, unless very many were before."""
+        (kept,) = self._db.execute("SELECT COUNT(*) FROM aside").fetchone()
+        if kept < ASIDE_ROWS_MAX:
+            self._db.execute(
+                "INSERT OR IGNORE INTO aside SELECT sequence, ?, SUBSTR(body, 1, ?) FROM journal"
+                " WHERE sequence = ?",
+                (why[:ASIDE_WHY_MAX], ASIDE_BYTES_MAX, front.sequences[0]),
+            )
+        self._db.execute("DELETE FROM journal WHERE sequence = ?", (front.sequences[0],))
 
     def _number(self, channels: Channels) -> int:
         """Return the number under which the file keeps ``channels``, from now on if not yet."""

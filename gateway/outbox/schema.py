@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.errors import StateError
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 _VERSION_1: Final = (
     # One row: the stream under the current key. readings_sealed counts those of all sealed
@@ -78,7 +78,15 @@ _VERSION_4: Final = (
         issued_unix_us INTEGER NOT NULL
     ) STRICT""",
 )
-_MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# Aside: rows of the journal that no envelope can hold, as they were, and why.
+_VERSION_5: Final = (
+    """CREATE TABLE aside (
+        sequence INTEGER PRIMARY KEY,
+        why TEXT NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT""",
+)
+_MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

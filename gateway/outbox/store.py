@@ -10,32 +10,33 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
-from gateway.envelope import (
-    FRAME_BYTES_MAX,
-    Link,
-    build_envelope,
-    count_fitting,
-    entry_bytes,
-    take_readings,
-)
+import structlog
+
+from gateway.envelope import Link
+from gateway.outbox.bounds import Fault
 from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
+from gateway.outbox.draft import Place, UnsealableError, draft_envelope
 from gateway.outbox.head import Head
-from gateway.outbox.journal import Journal
+from gateway.outbox.journal import Front, Journal
 from gateway.outbox.parts import ReceiptOutcome, StoredEnvelope, StoreParts, WriteOutcome
+from gateway.outbox.ranks import Rank, rank_of, share
+from gateway.outbox.records import unsealable_record
 from gateway.outbox.rotation import Rotation, RotationOutcome
 from gateway.outbox.schema import migrate
+from gateway.outbox.segments import Segments
 from gateway.outbox.thinning import Thinner, raise_sendable
-from gateway.reading import ClockSegment, Entry, EventReading, Scalar, Sweep
-from schemas.envelope import ClockState
+from gateway.reading import ClockSegment, Entry, EventReading, Sweep
 from schemas.receipt import Receipt
 
 WAL_BYTES_MAX: Final = 4 * 1024 * 1024  # Checkpointed when it has grown to half of this.
-RESERVE_SHARE: Final = 0.1  # Kept free of scalars: for sightings, events, and for sealing.
+RESERVE_SHARE: Final = 0.1  # Kept free of scalars: a share each for what ranks above them.
 THIN_SHARE: Final = 0.25  # Of the bound: with less left, what was never sent is thinned.
 SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
 SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
 SEAL_PAGES_MIN: Final = 4  # The trees' inner pages that one envelope may split.
 ROW_OVERHEAD_BYTES: Final = 16  # SQLite's header of a small row, rounded up.
+
+_log = structlog.get_logger()
 
 
 class OutboxStore:
@@ -62,10 +63,7 @@ class OutboxStore:
             self._rotation = Rotation(self._db)
             with self._transaction():
                 raise_sendable(self._db, parts.window)
-            self._segments: dict[ClockSegment, int] = {
-                ClockSegment(boot_id=boot_id, offset_us=offset_us, state=ClockState(state)): key
-                for key, boot_id, offset_us, state in self._db.execute("SELECT * FROM segments")
-            }
+            self._segments = Segments(self._db)
         except BaseException:
             self._db.close()
             raise
@@ -75,16 +73,14 @@ class OutboxStore:
         self._db.close()
 
     def check(self) -> None:
-        """Read the whole file and the unsealed readings.
+        """Read the whole file.
 
         Raises:
             sqlite3.DatabaseError: Something in it is torn.
-            ValueError: A journal row is not one of ours.
         """
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"quick_check: {verdict}")
-        self._journal.check()
 
     @property
     def pages_left(self) -> int:
@@ -159,15 +155,15 @@ class OutboxStore:
             refused = self._append(batches)
             sealed = 0
             head = self.stream()
-            while head is not None and sealed < SEALS_A_WRITE_MAX:
+            for _ in range(SEALS_A_WRITE_MAX):
                 unsealed = self._sealable()
                 if not unsealed or not (flush or unsealed >= self._parts.limits.readings_max):
                     break
-                further = self._seal(head)
-                if further is None:
+                further = None if head is None else self._seal(head)
+                if head is None or further is None:
                     break
+                sealed += further.number - head.number
                 head = further
-                sealed += 1
             return WriteOutcome(
                 refused=refused,
                 sealed=sealed,
@@ -298,14 +294,15 @@ class OutboxStore:
         refused: list[Entry] = []
         reserve_bytes = int(self._pages_max * RESERVE_SHARE) * PAGE_BYTES
         floor_bytes = min(SEAL_BYTES, reserve_bytes // 2)
+        bounds = [share(rank, reserve_bytes, floor_bytes) for rank in Rank]
         left_bytes = self.pages_left * PAGE_BYTES
         rows: list[tuple[int, int, bytes]] = []
         sequence = self.last_sequence
+        self._segments.prune()
         for segment, entries in batches:
-            key = self._segment_key(segment)
+            key = self._segments.number(segment)
             for entry in entries:
-                periodic = isinstance(entry, Scalar | Sweep)
-                if left_bytes <= (reserve_bytes if periodic else floor_bytes):
+                if left_bytes <= bounds[rank_of(entry)]:
                     refused.append(entry)
                     continue
                 row = self._journal.encode(entry)
@@ -316,27 +313,43 @@ class OutboxStore:
         return refused
 
     def _seal(self, head: Head) -> Head | None:
-        """Seal the oldest readings behind ``head``; None when the bound leaves no room for it."""
+        """Seal the oldest readings behind ``head``; None when the bound leaves no room for it.
+
+        A reading that no envelope can hold is set aside instead; ``head`` is where it was then.
+        """
         front = self._journal.front(self._parts.limits.readings_max)
         if self._rotation.sequence is not None:
             front = front.up_to(self._rotation.sequence)
-        fitting = count_fitting(front.entries, self._parts.limits)
-        entries, rest = take_readings(front.entries, fitting)
-        bytes_needed = FRAME_BYTES_MAX + sum([entry_bytes(e) for e in entries])
-        if self.pages_left < SEAL_PAGES_MIN + bytes_needed // PAGE_BYTES:
-            return None
-        segment = next(s for s, key in self._segments.items() if key == front.segment)
         link = Link(
             number=head.number + 1, previous_sha256=head.sha256, readings_before=head.readings
         )
-        envelope = build_envelope(self._parts.gateway, link, segment, entries)
+        segment = self._segments.of(front.segment)
+        if front.unreadable:
+            fault = Fault(sensor="", field="row", value=front.unreadable, bound="one of ours")
+            self._set_aside(front, fault, segment.offset_us)
+            return head
+        place = Place(
+            gateway=self._parts.gateway,
+            link=link,
+            segment=segment,
+            limits=self._parts.limits,
+            room_bytes=(self.pages_left - SEAL_PAGES_MIN + 1) * PAGE_BYTES,
+        )
+        try:
+            draft = draft_envelope(place, front.entries)
+        except UnsealableError as error:
+            self._set_aside(front, error.fault, front.entries[0].time_unix_us)
+            return head
+        if draft is None:
+            return None
+        envelope = draft.envelope
         message = self._parts.signer.sign_envelope(envelope)
         digest = sha256(message).digest()
         self._db.execute(
             "INSERT INTO envelopes VALUES (?, ?, ?, ?)",
             (link.number, digest, envelope.readings, message),
         )
-        last_sequence = self._journal.remove(front, len(entries), rest)
+        last_sequence = self._journal.remove(front, draft.taken, draft.rest)
         self._db.execute(
             "UPDATE stream SET head_number = ?, head_sha256 = ?,"
             " readings_sealed = readings_sealed + ?, sequence_sealed = ?",
@@ -345,6 +358,17 @@ class OutboxStore:
         return replace(
             head, number=link.number, sha256=digest, readings=head.readings + envelope.readings
         )
+
+    def _set_aside(self, front: Front, fault: Fault, time_unix_us: object) -> None:
+        """Take the oldest row out of the stream; a record in its stead says how much it was."""
+        last = front.sequences[0]
+        count = last - self._sequence_sealed
+        _log.error("reading_set_aside", sequence=last, count=count, fault=str(fault))
+        self._journal.set_aside(front, str(fault))
+        self._db.execute("UPDATE stream SET sequence_sealed = ?", (last,))
+        record = unsealable_record(count, fault, time_unix_us)
+        row = self._journal.encode(record)
+        self._journal.append([(self.last_sequence + 1, front.segment, row)])
 
     @property
     def _sequence_sealed(self) -> int:
@@ -356,17 +380,6 @@ class OutboxStore:
         if self._rotation.sequence is not None:
             last = min(last, self._rotation.sequence)
         return last - self._sequence_sealed
-
-    def _segment_key(self, segment: ClockSegment) -> int:
-        key = self._segments.get(segment)
-        if key is None:
-            key = max(self._segments.values(), default=0) + 1
-            self._db.execute(
-                "INSERT INTO segments VALUES (?, ?, ?, ?)",
-                (key, segment.boot_id, segment.offset_us, int(segment.state)),
-            )
-            self._segments[segment] = key
-        return key
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

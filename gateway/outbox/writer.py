@@ -8,58 +8,41 @@ drivers; the buffer between is bounded, and what it cannot take is counted into 
 import contextlib
 import sqlite3
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar
 
-import cbor2
 import structlog
 
 from gateway.clock import SystemClock
 from gateway.errors import StateError, UnavailableError
+from gateway.outbox.buffer import Batch, Buffer
 from gateway.outbox.database import OutboxStats
-from gateway.outbox.recovery import Quarantine, is_torn, open_store, set_aside
+from gateway.outbox.losses import Losses
+from gateway.outbox.recovery import is_torn, open_store, set_aside
 from gateway.outbox.store import SEALS_A_WRITE_MAX, OutboxStore, StoreParts
 from gateway.reading import (
-    GATEWAY_SENSOR,
     ClockSegment,
-    Entry,
-    EventReading,
-    Scalar,
     Sweep,
     count_readings,
 )
-from schemas.bodies import encode_body
-from schemas.quantities import EventType
 
 COMMIT_EVERY_S: Final = 0.04  # The most that group commit adds to a reading's way.
 READINGS_A_WRITE_MAX: Final = 4_096  # Bounds one transaction: well under a second on an SD card.
-SCALARS_BUFFERED_MAX: Final = 50_000  # About 10 MB, 5 s at 10,000 readings/s.
-READINGS_BUFFERED_MAX: Final = 60_000  # The rest is for sightings and events.
 BACKLOG_MIN: Final = 64  # Envelopes without receipt: haste gains nothing, small ones cost disk.
 BACKLOG_AGE_S: Final = 10.0
 # Polls of so many registers always bring a change: their news is sealed together, that often. An
 # envelope a poll would cost more than the polling itself.
 BULK_READINGS_MIN: Final = 32
 BULK_EVERY_S: Final = 0.1
-DROPS_REPORT_EVERY_S: Final = 10.0
+LOSSES_TOLD_EVERY_S: Final = 10.0
 RETRY_EVERY_S: Final = 1.0  # A disk that was full may have room again.
 CLOSE_S_MAX: Final = 10.0  # A service manager kills after 90 s.
 CLOSE_WRITES_MAX: Final = 64  # All that the buffer can hold, and some.
 
 T = TypeVar("T")
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Readings of one clock segment; ``urgent`` ones are news and are sealed at once."""
-
-    segment: ClockSegment
-    readings: Sequence[Entry]
-    urgent: bool
 
 
 class Outbox:
@@ -83,19 +66,16 @@ class Outbox:
         self._age_s = age_s
         self._notify = notify
         self._condition = threading.Condition()
-        self._pending: deque[Batch] = deque()
+        self._losses = Losses()
+        self._pending = Buffer(self._losses)
         self._commands: deque[Callable[[OutboxStore | None], None]] = deque()
-        self._buffered = 0
-        self._drops: Counter[str] = Counter()
-        self.dropped = 0  # Readings since the start; journalled records count them too.
-        self._quarantines: list[Quarantine] = []
         self._segment: ClockSegment | None = None
         self._closing = False
         self._failing = False
         self._head_behind = False
         self._unreceipted = 0
         self._unsure: tuple[Sequence[Batch], int] | None = None  # Of a write that failed.
-        self._committed_s = self._drops_reported_s = clock.monotonic_s() - DROPS_REPORT_EVERY_S
+        self._committed_s = self._losses_told_s = clock.monotonic_s() - LOSSES_TOLD_EVERY_S
         self._sealed_s = self._committed_s
         self._unsealed_since_s: float | None = self._committed_s
         self._torn: Exception | None = None  # What the file in use proved to be; not yet aside.
@@ -104,26 +84,19 @@ class Outbox:
         )
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """How many readings were dropped since the start; journalled records count them too."""
+        return self._losses.dropped
+
     def put(self, batch: Batch) -> None:
         """Hand ``batch`` over to be journalled; never blocks."""
         with self._condition:
             self._segment = batch.segment
-            room = SCALARS_BUFFERED_MAX - self._buffered
-            readings = batch.readings
-            count = count_readings(readings)
-            if count > room:
-                hard_room = READINGS_BUFFERED_MAX - self._buffered
-                kept = [r for r in readings if not isinstance(r, Scalar | Sweep)]
-                kept = kept[: max(hard_room, 0)]
-                self._drops["buffer_full"] += count - len(kept)
-                self.dropped += count - len(kept)
-                batch = Batch(segment=batch.segment, readings=kept, urgent=batch.urgent)
-                count = len(kept)
-            if count:
-                self._pending.append(batch)
-                self._buffered += count
-                if len(self._pending) == 1:  # Else the thread already knows when to write.
-                    self._condition.notify()
+            idle = not self._pending
+            self._pending.put(batch)
+            if idle and (self._pending or self._losses):  # Else the thread knows when to write.
+                self._condition.notify()
 
     def run(self, command: Callable[[OutboxStore], T]) -> "Future[T]":
         """Run ``command`` on the store, between two writes; the future fails when the disk does.
@@ -176,11 +149,12 @@ class Outbox:
     def _open(self) -> OutboxStore:
         now_unix_us = self._clock.unix_us()
         if self._torn is not None:
-            self._quarantines.append(set_aside(self._parts.path, str(self._torn), now_unix_us))
+            quarantine = set_aside(self._parts.path, str(self._torn), now_unix_us)
+            self._losses.note_quarantine(quarantine, now_unix_us)
             self._torn = None
         store, quarantine = open_store(self._parts, now_unix_us=now_unix_us)
         if quarantine is not None:
-            self._quarantines.append(quarantine)
+            self._losses.note_quarantine(quarantine, now_unix_us)
         return store
 
     def _run(self, opened: OutboxStore) -> None:
@@ -195,7 +169,9 @@ class Outbox:
             self._drain(store)
             store.close()
         else:
-            _log.error("outbox_close_failed", error="not open", readings_lost=self._buffered)
+            _log.error(
+                "outbox_close_failed", error="not open", readings_lost=self._pending.readings
+            )
         self._run_commands(None)
 
     def _wait(self) -> None:
@@ -214,8 +190,8 @@ class Outbox:
             due.append(self._committed_s + COMMIT_EVERY_S)
         if self._unsealed_since_s is not None:
             due.append(self._unsealed_since_s + self._age_max_s)
-        if (self._drops or self._quarantines) and self._segment is not None:
-            due.append(self._drops_reported_s + DROPS_REPORT_EVERY_S)
+        if self._losses and self._segment is not None:
+            due.append(self._losses_told_s + LOSSES_TOLD_EVERY_S)
         if self._head_behind:
             due.append(self._committed_s + RETRY_EVERY_S)
         return min(due) - now_s if due else None
@@ -232,7 +208,6 @@ class Outbox:
 
     def _write(self, store: OutboxStore, *, flush: bool = False) -> int:
         """Journal and seal once; return how many readings no envelope holds yet."""
-        self._report_losses()
         batches = self._take()
         now_s = self._clock.monotonic_s()
         since_s = self._unsealed_since_s
@@ -246,12 +221,14 @@ class Outbox:
                 [(b.segment, b.readings) for b in batches],
                 flush=flush or aged or urgent,
             )
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError, ValueError):
             self._unsure = (batches, before)
             raise
         self._committed_s = now_s
         self._unreceipted = outcome.unreceipted
-        self._count_refused(outcome.refused)
+        if outcome.refused:
+            with self._condition:
+                self._losses.note_refused(outcome.refused)
         if not outcome.unsealed:
             self._unsealed_since_s = None
         elif outcome.sealed >= SEALS_A_WRITE_MAX:
@@ -275,29 +252,15 @@ class Outbox:
         return outcome.unsealed
 
     def _take(self) -> list[Batch]:
-        batches: list[Batch] = []
-        count = 0
+        """Take what is to be journalled, with the records of what was lost if they are due."""
+        now_s = self._clock.monotonic_s()
         with self._condition:
-            while self._pending and count < READINGS_A_WRITE_MAX:
-                batch = self._pending.popleft()
-                count += count_readings(batch.readings)
-                batches.append(batch)
-            self._buffered -= count
-        return batches
-
-    def _count_refused(self, refused: Sequence[Entry]) -> None:
-        """Count readings that the full file refused, those that a refused record counted too."""
-        with self._condition:
-            for reading in refused:
-                if isinstance(reading, EventReading) and (
-                    reading.type is EventType.READINGS_DROPPED
-                ):
-                    body = cast("dict[str, Any]", cbor2.loads(reading.body))
-                    self._drops[body["why"]] += body["count"]
-                else:
-                    lost = count_readings((reading,))
-                    self._drops["outbox_full"] += lost
-                    self.dropped += lost
+            due = now_s - self._losses_told_s >= LOSSES_TOLD_EVERY_S
+            if self._losses and due and self._segment is not None:
+                self._losses_told_s = now_s
+                records = self._losses.take_records(self._clock.unix_us())
+                self._pending.append(Batch(segment=self._segment, readings=records, urgent=True))
+            return self._pending.take(READINGS_A_WRITE_MAX)
 
     def _recover(self, store: OutboxStore, error: Exception) -> OutboxStore | None:
         """Open the file anew, however long that takes; keep the readings of the write that failed.
@@ -339,41 +302,7 @@ class Outbox:
         # All or nothing: a commit that failed after reaching the disk shows in the sequence.
         if last_sequence <= before:
             with self._condition:
-                self._pending.extendleft(reversed(batches))
-                self._buffered += sum(count_readings(b.readings) for b in batches)
-
-    def _report_losses(self) -> None:
-        """Queue a record of what was dropped or set aside, at most every so often."""
-        now_s = self._clock.monotonic_s()
-        with self._condition:
-            if self._segment is None or not (self._drops or self._quarantines):
-                return
-            if now_s - self._drops_reported_s < DROPS_REPORT_EVERY_S:
-                return
-            self._drops_reported_s = now_s
-            events = [
-                self._event(EventType.READINGS_DROPPED, {"count": count, "why": why})
-                for why, count in self._drops.items()
-            ] + [
-                self._event(
-                    EventType.OUTBOX_QUARANTINED, {"file": q.file.name, "why": q.why[:200]}
-                )
-                for q in self._quarantines
-            ]
-            for why, count in self._drops.items():
-                _log.warning("readings_dropped", why=why, count=count)
-            self._drops.clear()
-            self._quarantines.clear()
-            self._pending.append(Batch(segment=self._segment, readings=events, urgent=True))
-            self._buffered += len(events)
-
-    def _event(self, kind: EventType, body: dict[str, object]) -> EventReading:
-        return EventReading(
-            sensor=GATEWAY_SENSOR,
-            time_unix_us=self._clock.unix_us(),
-            type=kind,
-            body=encode_body(body),
-        )
+                self._pending.put_back(batches)
 
     def _drain(self, store: OutboxStore) -> None:
         for _ in range(CLOSE_WRITES_MAX):
@@ -382,7 +311,9 @@ class Outbox:
                 left = self._write(store, flush=True)
                 head_known = store.stream() is not None
             except (sqlite3.Error, OSError, ValueError) as error:
-                _log.error("outbox_close_failed", error=str(error), readings_lost=self._buffered)
+                _log.error(
+                    "outbox_close_failed", error=str(error), readings_lost=self._pending.readings
+                )
                 return
             if not self._pending and (not left or not head_known):
                 return

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.envelope import SealLimits
 from gateway.errors import UnavailableError
-from gateway.outbox import writer
+from gateway.outbox import buffer, writer
 from gateway.outbox.database import OutboxStats
-from gateway.outbox.recovery import is_torn
+from gateway.outbox.recovery import is_torn, open_store
+from gateway.outbox.rows import decode_row
 from gateway.outbox.store import OutboxStore, StoreParts
 from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import Entry
@@ -27,6 +29,7 @@ from tests.unit.gateway.builders import (
     make_receipt,
     make_scalar,
     make_segment,
+    make_sighting,
     make_sweep,
 )
 
@@ -170,7 +173,7 @@ def test_file_torn_while_in_use_is_replaced_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Damage met while running: set aside, a new file, a signed record, readings go on."""
-    monkeypatch.setattr(writer, "DROPS_REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(writer, "LOSSES_TOLD_EVERY_S", 0.0)
     monkeypatch.setattr(writer, "RETRY_EVERY_S", 0.01)
     parts = make_parts(tmp_path)
     rig = Rig(parts)
@@ -236,9 +239,9 @@ def test_what_the_buffer_cannot_take_is_counted_and_signed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the buffer scalars are dropped, events still taken; the count becomes a record."""
-    monkeypatch.setattr(writer, "SCALARS_BUFFERED_MAX", 10)
-    monkeypatch.setattr(writer, "READINGS_BUFFERED_MAX", 20)
-    monkeypatch.setattr(writer, "DROPS_REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(buffer, "SCALARS_BUFFERED_MAX", 10)
+    monkeypatch.setattr(buffer, "READINGS_BUFFERED_MAX", 20)
+    monkeypatch.setattr(writer, "LOSSES_TOLD_EVERY_S", 0.0)
     rig = Rig(make_parts(tmp_path))
     rig.put(*[make_scalar()] * 25, make_event())
 
@@ -249,11 +252,78 @@ def test_what_the_buffer_cannot_take_is_counted_and_signed(
     rig.outbox.close()
 
 
+def test_reading_out_of_bounds_is_told_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An antenna that no envelope can hold is a fault with field, value and bound, and counted."""
+    monkeypatch.setattr(writer, "LOSSES_TOLD_EVERY_S", 0.0)
+    rig = Rig(make_parts(tmp_path))
+    rig.put(make_sighting(antenna=300), make_scalar())
+    rig.until(lambda s: s.sealed_readings == 3)
+
+    assert bodies(rig.envelopes(), EventType.READINGS_DROPPED) == [
+        {"count": 1, "why": "out_of_bounds"}
+    ]
+    assert bodies(rig.envelopes(), EventType.FAULT) == [
+        {
+            "why": "out_of_bounds",
+            "field": "antenna",
+            "value": "300",
+            "bound": "an integer from 0 to 255",
+        }
+    ]
+    rig.outbox.close()
+
+
+def test_journalled_reading_that_cannot_be_sealed_stops_nothing(tmp_path: Path) -> None:
+    """The file of an older program holds one: it is set aside, told, and all else is sealed."""
+    parts = make_parts(tmp_path)
+    store, _ = open_store(parts, now_unix_us=1)
+    unsealable = make_sighting(antenna=300)
+    store.write([(make_segment(), [make_scalar(value=1.0), unsealable])], flush=False)
+    store.close()
+    rig = Rig(parts)
+    rig.put(make_scalar(value=2.0))
+    stats = rig.until(lambda s: s.sealed_readings == 3)
+
+    assert stats.emitted == 3
+    assert [v for e in rig.envelopes() for v in e.scalars.value] == [1.0, 2.0]
+    (record,) = bodies(rig.envelopes(), EventType.READINGS_DROPPED)
+    assert (record["count"], record["why"]) == (1, "unsealable")
+    assert (record["sensor"], record["field"], record["value"]) == ("rfid-1", "antenna", "300")
+    rig.outbox.close()
+    with closing(sqlite3.connect(parts.path)) as db:
+        ((why, body),) = db.execute("SELECT why, body FROM aside")
+    assert "antenna is 300" in why
+    assert decode_row(body) == unsealable
+
+
+def test_flood_of_one_rank_leaves_room_for_those_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sightings fill their share of the buffer, events theirs; alarms are taken still."""
+    monkeypatch.setattr(buffer, "SCALARS_BUFFERED_MAX", 10)
+    monkeypatch.setattr(buffer, "READINGS_BUFFERED_MAX", 40)
+    monkeypatch.setattr(writer, "LOSSES_TOLD_EVERY_S", 0.0)
+    rig = Rig(make_parts(tmp_path))
+    alarm = make_event(EventType.CAMERA_TAMPER, {"what": "covered", "active": True})
+    rig.put(*[make_sighting()] * 50, *[make_event()] * 50, *[alarm] * 50)
+    rig.until(lambda s: s.sealed_readings == 41)
+
+    events = [kind for e in rig.envelopes() for kind in e.events.type]
+    assert sum(len(e.sightings) for e in rig.envelopes()) == 20
+    assert events.count(EventType.FAULT) == events.count(EventType.CAMERA_TAMPER) == 10
+    assert bodies(rig.envelopes(), EventType.READINGS_DROPPED) == [
+        {"count": 110, "why": "buffer_full"}
+    ]
+    rig.outbox.close()
+
+
 def test_what_the_disk_cannot_take_is_counted_and_signed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the bound, weights are dropped; how many is told in the stream itself."""
-    monkeypatch.setattr(writer, "DROPS_REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(writer, "LOSSES_TOLD_EVERY_S", 0.0)
     monkeypatch.setattr(writer, "BACKLOG_AGE_S", 0.01)
     rig = Rig(make_parts(tmp_path, bytes_max=1024 * 1024, limits=SealLimits()))
     for _ in range(400):
