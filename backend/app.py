@@ -17,6 +17,7 @@ from backend.config import Settings, load_settings
 from backend.db import Database
 from backend.deps import Db
 from backend.facility import http as facility
+from backend.images import http as images
 from backend.keys import BackendKey, load_secret
 from backend.log import configure_log
 from backend.market import http as market
@@ -74,7 +75,18 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     app.state.broker_secret = _broker_secret(settings)
     app.state.metrics = Metrics()
     problems.install(app)
-    for http in (parties, plant, commands, telemetry, market, collateral, alerts, facility, web):
+    for http in (
+        parties,
+        plant,
+        commands,
+        images,
+        telemetry,
+        market,
+        collateral,
+        alerts,
+        facility,
+        web,
+    ):
         app.include_router(http.router)
     app.include_router(_own)
     app.add_middleware(BodyLimit)

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
 
-from backend.batch import Item, Memory, write_batch
+from backend.batch import Examinees, Item, Memory, message_of, write_batch
 from backend.clock import Clock, SystemClock
 from backend.commands import service as commands
 from backend.commands.rules import Resends
@@ -24,21 +25,22 @@ from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import ConfigurationError, UnavailableError
 from backend.ids import GatewayId
+from backend.images import service as images
 from backend.ingest import service as ingest
 from backend.ingest import store as ingest_store
 from backend.ingest.mqtt import DROPPED, Intake, Link
+from backend.ingest.rules.chain import receipt_of
 from backend.ingest.rules.examine import gateway_of, refuse
 from backend.ingest.service import Book
 from backend.ingest.types import Examined, Message, Outcome, Reason, Refused, StreamHead
 from backend.keys import BackendKey
 from backend.log import configure_log
+from backend.uplink.inbox import Inbox, signed_receipt
+from backend.uplink.types import SignedReceipt
 from schemas.topics import PARTITIONS, command_topic, partition_of, receipt_topic
 
 log = structlog.get_logger()
 
-# What a batch costs for each sensor and lot is the same however many readings it has; half a
-# second of the fastest stream is the most that others may wait for it.
-BATCH_MESSAGES_MAX: Final = 512
 EXAMINE_MESSAGES_MAX: Final = 64  # At a time: about what is examined while a batch is written.
 # The writing thread waits for the database some twenty times a batch, and each time again for the
 # interpreter, for so long; CPython's own 5 ms would be most of a batch's time.
@@ -66,6 +68,7 @@ class Writer:
     db: Database
     clock: Clock
     memory: Memory = field(default_factory=Memory)
+    assembled: images.Assemblies = field(default_factory=images.Assemblies)
     partitions: set[int] = field(default_factory=lambda: set[int]())
     poison: dict[bytes, float] = field(default_factory=lambda: dict[bytes, float]())
     _conn: Conn | None = None
@@ -123,15 +126,16 @@ class Writer:
         ]
         return self._halving(known, now_s)
 
-    def pending(self) -> list[PendingCommand]:
-        """Return the commands that gateways of the leased partitions have yet to answer.
+    def pending(self, chunks: Sequence[Message]) -> list[PendingCommand]:
+        """Take chunks of images; return what gateways of the leased partitions have to answer.
 
         Raises:
             UnavailableError: The server went away.
         """
         with self.db.working(self.connection()) as conn:
+            images.drive(conn, self.assembled, chunks, self._leases, self.clock.now())
             waiting = commands.pending(conn, self.clock.now())
-        return [each for each in waiting if partition_of(each.gateway_id) in self.partitions]
+        return [each for each in waiting if self._leases(each.gateway_id)]
 
     def write(self, examined: Sequence[Item]) -> Outcome:
         """Commit a batch of the leased partitions.
@@ -201,39 +205,11 @@ class Writer:
         return outcome
 
     def _is_leased(self, item: Item) -> bool:
-        gateway = gateway_of(_message(item).topic)
-        return gateway is None or partition_of(gateway) in self.partitions
+        gateway = gateway_of(message_of(item).topic)
+        return gateway is None or self._leases(gateway)
 
-
-class Examinees:
-    """What is examined and waits for the writer, who takes all of it: nobody waits for two."""
-
-    def __init__(self) -> None:
-        self._items: list[Item] = []
-        self._some = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-
-    async def room(self) -> None:
-        """Wait until there is less than a batch."""
-        await self._room.wait()
-
-    def put(self, items: Sequence[Item]) -> None:
-        """Let items wait, in their order."""
-        self._items += items
-        self._some.set()
-        if len(self._items) >= BATCH_MESSAGES_MAX:
-            self._room.clear()
-
-    async def take(self) -> list[Item]:
-        """Return a batch of what waits, as soon as there is something."""
-        await self._some.wait()
-        taken = self._items[:BATCH_MESSAGES_MAX]
-        del self._items[:BATCH_MESSAGES_MAX]
-        if not self._items:
-            self._some.clear()
-        self._room.set()
-        return taken
+    def _leases(self, gateway: str) -> bool:
+        return partition_of(gateway) in self.partitions
 
 
 class Worker:
@@ -244,6 +220,7 @@ class Worker:
         self._key = key
         self._intake = Intake()
         self._link = Link(mqtt_url, self._intake, clock)
+        self._inbox = Inbox(db, self._intake, clock, self._sign)
         self._writer = Writer(db, clock)
         self._examined = Examinees()
         self._held: frozenset[int] = frozenset()
@@ -259,6 +236,7 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(self._link.run()),
+                    tasks.create_task(self._inbox.run()),
                     tasks.create_task(self._examine()),
                     tasks.create_task(self._write()),
                 ]
@@ -312,12 +290,14 @@ class Worker:
             self._link.forget()  # Another worker's now: an old receipt must not replace its own.
         self._held = held
         self._link.lease(held)
+        self._inbox.lease(held)
         self._say({head.gateway: head for head in heads})
 
     async def _command(self) -> None:
         """Send the commands that are due; the broker may forget them, so they are sent again."""
+        chunks = self._link.take_chunks()
         try:
-            waiting = await self._in_writer(self._writer.pending)
+            waiting = await self._in_writer(lambda: self._writer.pending(chunks))
         except UnavailableError as error:
             log.warning("database_away", detail=error.message)
             return
@@ -326,6 +306,9 @@ class Worker:
                 command_topic(each.gateway_id): commands.sign(self._key, each)
                 for each in self._resends.due(waiting, self._clock.monotonic_s())
             }
+        )
+        self._inbox.ask(
+            {each.gateway_id: partial(commands.sign, self._key, each) for each in waiting}
         )
 
     async def _commit(self, items: list[Item]) -> None:
@@ -338,18 +321,21 @@ class Worker:
             await self._lease()  # What is lost of this batch comes again from the gateways.
         else:
             self._say({name: head for each in outcomes for name, head in each.heads.items()})
+        finally:
+            self._inbox.settle(map(message_of, items))
 
     async def _in_writer(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._scribe, call)
 
     def _say(self, heads: Mapping[GatewayId, StreamHead]) -> None:
-        now_us = self._clock.unix_us()
-        self._link.say(
-            {
-                receipt_topic(gateway): self._key.sign_receipt(ingest.receipt_of(head, now_us))
-                for gateway, head in heads.items()
-            }
-        )
+        signed = {name: self._sign(head) for name, head in heads.items()}
+        self._link.say({receipt_topic(name): each.receipt for name, each in signed.items()})
+        self._inbox.say(signed)
+
+    def _sign(self, head: StreamHead) -> SignedReceipt:
+        receipt = receipt_of(head, self._clock.unix_us())
+        return signed_receipt(head, receipt, self._key.sign_receipt(receipt))
+
 
 
 def run(settings: Settings) -> None:
@@ -379,10 +365,6 @@ def _not_stored(item: Item, detail: str) -> Refused:
     if isinstance(item, Refused):
         return refuse(item.evidence.message, Reason.NOT_STORED, detail, item.evidence.sha256)
     return refuse(item.message, Reason.NOT_STORED, detail, item.sha256, item.envelope.number)
-
-
-def _message(item: Item) -> Message:
-    return item.message if isinstance(item, Examined) else item.evidence.message
 
 
 def _count(outcome: Outcome) -> None:

@@ -19,12 +19,13 @@ from prometheus_client import Counter
 
 from backend.clock import Clock
 from backend.ingest.types import Message
-from schemas.topics import up_filter
+from schemas.topics import IMAGE_FILTER, image_gateway, up_filter
 
 log = structlog.get_logger()
 
 INTAKE_MESSAGES_MAX: Final = 8_192  # Half a minute of a large site; beyond it gateways resend.
 INTAKE_BYTES_MAX: Final = 64 * 1024 * 1024
+CHUNKS_MAX: Final = 256  # Of images: four of the largest; a lost chunk is asked for again.
 BACK_OFF_S_MIN: Final = 0.2
 BACK_OFF_S_MAX: Final = 15.0
 QOS: Final = 1
@@ -48,8 +49,8 @@ class Intake:
         self._bytes = 0
         self._arrived = asyncio.Event()
 
-    def put(self, message: Message) -> None:
-        """Let a message wait."""
+    def put(self, message: Message) -> bool:
+        """Let a message wait; tell whether there was room for it."""
         RECEIVED.inc()
         full = (
             len(self._messages) >= INTAKE_MESSAGES_MAX
@@ -57,10 +58,11 @@ class Intake:
         )
         if full:
             DROPPED.labels("full").inc()
-            return
+            return False
         self._messages.append(message)
         self._bytes += len(message.data)
         self._arrived.set()
+        return True
 
     async def take(self, messages_max: int) -> list[Message]:
         """Return the messages that wait, as soon as there is one."""
@@ -88,6 +90,7 @@ class Link:
         self._due: dict[str, None] = {}
         self._asked: dict[str, bytes] = {}
         self._receipts = asyncio.Event()
+        self._chunks: deque[Message] = deque()
         self._jitter = random.Random(secrets.randbits(64))  # noqa: S311 - spreads reconnects
 
     def lease(self, partitions: Iterable[int]) -> None:
@@ -108,6 +111,12 @@ class Link:
         self._asked.update(commands)
         if self._asked:
             self._receipts.set()
+
+    def take_chunks(self) -> list[Message]:
+        """Return the chunks of images that came since the last time."""
+        chunks = list(self._chunks)
+        self._chunks.clear()
+        return chunks
 
     def forget(self) -> None:
         """Say no receipt again: the streams are another worker's now."""
@@ -159,16 +168,21 @@ class Link:
 
     async def _listen(self, client: Client) -> None:
         async for message in client.messages:
-            self._intake.put(
-                Message(
-                    topic=message.topic.value,
-                    data=message.payload,
-                    received_unix_us=self._clock.unix_us(),
-                )
+            received = Message(
+                topic=message.topic.value,
+                data=message.payload,
+                received_unix_us=self._clock.unix_us(),
             )
+            if image_gateway(received.topic) is None:
+                self._intake.put(received)
+            elif len(self._chunks) < CHUNKS_MAX:
+                self._chunks.append(received)
+            else:
+                DROPPED.labels("chunks").inc()
 
     async def _subscribe(self, client: Client) -> None:
         listening: frozenset[int] = frozenset()
+        await client.subscribe(IMAGE_FILTER, QOS)
         while True:
             await self._leased.wait()
             self._leased.clear()

@@ -17,6 +17,7 @@ from backend.web.pages import (
     alerts,
     facilities,
     floor,
+    images,
     login,
     lots,
     market,
@@ -42,7 +43,19 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 router = APIRouter(tags=["web"], include_in_schema=False, lifespan=_lifespan)
-for page in (login, facilities, lots, pledges, alerts, floor, plant, market, register, simulator):
+for page in (
+    login,
+    facilities,
+    lots,
+    pledges,
+    alerts,
+    images,
+    floor,
+    plant,
+    market,
+    register,
+    simulator,
+):
     router.include_router(page.router)
 
 

@@ -38,6 +38,8 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "gateway_command": "gateway_id = %(gateway)s",
     "gateway_command_outcome": "gateway_id = %(gateway)s",
     "gateway_key": "gateway_id = %(gateway)s",
+    "image": "gateway_id = %(gateway)s",
+    "image_request": "gateway_id = %(gateway)s",
     "instrument": "id = ANY(%(instruments)s)",
     "item": "lot_id = ANY(%(lots)s)",
     "item_sighting": "item_id = ANY(%(items)s)",
@@ -105,6 +107,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     token_id = _add_access_rows(conn, plant)
     _add_telemetry_rows(conn, plant)
     _add_command_rows(conn, plant)
+    _add_image_rows(conn, plant)
     _add_history_rows(conn, plant, (alert_id, facility_alert))
     drawdown_id = _add_money_rows(conn, plant)
     ids = {
@@ -120,6 +123,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
         "lots": list(plant.lots.values()),
         "parties": [actor.party_id for actor in plant.actors.values()],
         "pledge": plant.pledge_id,
+        "sha256": sha256(_image(plant)).hexdigest(),
         "site": plant.site_id,
         "token": token_id,
     }
@@ -209,6 +213,28 @@ def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
         if quantity in ("mass", "temperature", "inventory", "latitude"):
             insert(conn, "sensor_state", gateway_id=plant.gateway_id, sensor=sensor)
     _add_reading_rows(conn, plant)
+
+
+def _image(plant: Plant) -> bytes:
+    return b"\xff\xd8\xff" + plant.name.encode()
+
+
+def _add_image_rows(conn: Conn, plant: Plant) -> None:
+    image = _image(plant)
+    key = {"gateway_id": plant.gateway_id, "sha256": sha256(image).digest()}
+    insert(
+        conn,
+        "image_request",
+        **key,
+        channel_id=min(plant.channels.values()),
+        reading_at=NOW,
+        envelope_number=1,
+        asked_at=NOW,
+        asked_by=plant.actors[Role.LENDER].account_id,
+        state="here",
+        ended_at=NOW,
+    )
+    insert(conn, "image", **key, bytes=image, stored_at=NOW)
 
 
 def _add_command_rows(conn: Conn, plant: Plant) -> None:

@@ -78,6 +78,7 @@ def _parameters(everything: Everything) -> dict[str, Any]:
     plant, ids = everything.plant, everything.ids
     return {
         "alert_id": ids["alerts"][0],
+        "sha256": ids["sha256"],
         "channel_id": plant.channels["scale-a", "mass"],
         "drawdown_id": ids["drawdown"],
         "facility_id": plant.facility_id,

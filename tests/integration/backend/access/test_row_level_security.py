@@ -54,6 +54,8 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "gateway_command": PLANT_STAFF,
     "gateway_command_outcome": PLANT_STAFF,
     "gateway_key": PLANT,
+    "image": PLANT,
+    "image_request": PLANT,
     "instrument": ALL,
     "item": LOTS,
     "item_sighting": NOBODY,  # the detectors' own memory
