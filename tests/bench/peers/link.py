@@ -32,6 +32,7 @@ class Link:
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -46,19 +47,33 @@ class Link:
         asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(5)
 
     def close(self) -> None:
-        """End the relay."""
-        self.reset()
+        """End the relay; nothing of it is open afterwards."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._flowing.set()
-        self._loop.run_until_complete(
+        self._server = self._loop.run_until_complete(
             asyncio.start_server(self._relay, "127.0.0.1", self.port, limit=CHUNK_BYTES)
         )
         self._up.set()
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._drop()
+        relays = asyncio.all_tasks() - {asyncio.current_task()}
+        for relay in relays:
+            relay.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
+        await self._server.wait_closed()
+        await asyncio.sleep(0)  # Transports close their sockets in a turn of their own.
 
     async def _set(self, state: LinkState) -> None:
         self._state = state

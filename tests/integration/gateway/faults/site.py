@@ -35,6 +35,7 @@ class FaultSite:
     backend: FakeBackend
     counters: Counters = field(default_factory=Counters)
     port: int = 0  # Of the devices.
+    resting: bool = False  # The devices answer nothing any more, and so count nothing.
 
     def configure(self, url: str, *sections: str) -> Path:
         """Write the configuration of a gateway that polls all devices; return its file."""
@@ -94,12 +95,25 @@ class FaultSite:
         return "\n".join(lines) + "\n"
 
 
+class _Devices(Connection):
+    """One connection to the devices of a site."""
+
+    def __init__(self, site: FaultSite) -> None:
+        super().__init__(site.counters)
+        self._site = site
+
+    def data_received(self, data: bytes) -> None:
+        """Answer unless the devices rest."""
+        if not self._site.resting:
+            super().data_received(data)
+
+
 @asynccontextmanager
 async def fault_site(folder: Path, broker: EmbeddedBroker) -> AsyncGenerator[FaultSite]:
     """Serve devices and backend meanwhile."""
     site = FaultSite(folder=folder, backend=FakeBackend(GATEWAY))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(site.counters), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Devices(site), "127.0.0.1", 0)
     site.port = server.sockets[0].getsockname()[1]
     login = {"username": "backend", "password": USERS["backend"]}
     async with server, site.backend.serving(broker.port, **login):

@@ -32,8 +32,9 @@ async def polled(folder: Path, broker: EmbeddedBroker) -> AsyncGenerator[tuple[F
                 link.set(LinkState.OPEN)
                 before = site.polls
                 await until(lambda: site.polls > before + 10)
+                site.resting = True  # What was counted until now was answered, and must arrive.
+                await site.until_drained()
                 assert process.returncode is None
-            await site.until_drained()
             assert site.backend.forks == 0
             for unit, counts in site.counters.reads.items():
                 assert site.values[f"u{unit}-r0"] == list(range(1, counts[0] + 1))
