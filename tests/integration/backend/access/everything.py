@@ -12,6 +12,7 @@ from backend.db import Conn
 from backend.parties.types import Role
 from schemas.keys import key_id_of
 from tests.builders import NOW
+from tests.integration.backend.access.image_rows import add_image_rows, image_of
 from tests.plant import Plant, build_plant, insert
 
 # Of each table and view: which rows are of one plant. A new table must be added here, or the
@@ -107,7 +108,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     token_id = _add_access_rows(conn, plant)
     _add_telemetry_rows(conn, plant)
     _add_command_rows(conn, plant)
-    _add_image_rows(conn, plant)
+    add_image_rows(conn, plant)
     _add_history_rows(conn, plant, (alert_id, facility_alert))
     drawdown_id = _add_money_rows(conn, plant)
     ids = {
@@ -123,7 +124,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
         "lots": list(plant.lots.values()),
         "parties": [actor.party_id for actor in plant.actors.values()],
         "pledge": plant.pledge_id,
-        "sha256": sha256(_image(plant)).hexdigest(),
+        "sha256": sha256(image_of(plant)).hexdigest(),
         "site": plant.site_id,
         "token": token_id,
     }
@@ -213,28 +214,6 @@ def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
         if quantity in ("mass", "temperature", "inventory", "latitude"):
             insert(conn, "sensor_state", gateway_id=plant.gateway_id, sensor=sensor)
     _add_reading_rows(conn, plant)
-
-
-def _image(plant: Plant) -> bytes:
-    return b"\xff\xd8\xff" + plant.name.encode()
-
-
-def _add_image_rows(conn: Conn, plant: Plant) -> None:
-    image = _image(plant)
-    key = {"gateway_id": plant.gateway_id, "sha256": sha256(image).digest()}
-    insert(
-        conn,
-        "image_request",
-        **key,
-        channel_id=min(plant.channels.values()),
-        reading_at=NOW,
-        envelope_number=1,
-        asked_at=NOW,
-        asked_by=plant.actors[Role.LENDER].account_id,
-        state="here",
-        ended_at=NOW,
-    )
-    insert(conn, "image", **key, bytes=image, stored_at=NOW)
 
 
 def _add_command_rows(conn: Conn, plant: Plant) -> None:
