@@ -3,19 +3,23 @@
 A sensor is *late* when one of its channels gave no good reading for ``late_s``, *silent* after
 three times that, *implausible* while its values are outside their bounds, else *up*. Each change
 is reported once, and each state again every ``HEARTBEAT_S``: a backend that hears neither knows
-that nobody watches.
+that nobody watches. A sensor that is new has until it is late to speak for the first time, but no
+longer than a heartbeat: until then nothing is reported of it.
+
+There may be ten thousand sensors: what is kept of each is small, and shared where it is alike.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from heapq import heappop, heappush
 from typing import Final
 
 HEARTBEAT_S: Final = 30.0
 SILENT_FACTOR: Final = 3.0  # Silent after so many times the span after which a sensor is late.
 _SOONER_S: Final = 1e-3  # Looked at before it is due: sums of times are not exact.
-_NEVER: Final = float("inf")
+_BEAT_S: Final = 0.25  # Sensors are looked at together that are due within one beat.
+_NO_BEAT: Final = -1
+_HASTENED_S: Final = float("-inf")
 
 
 class HealthState(StrEnum):
@@ -50,23 +54,30 @@ class HealthReport:
 class _Sensor:
     watched: Watched
     began_s: float
-    heard_s: dict[str, float] = field(default_factory=dict[str, float])
+    heard_s: list[float | None]  # When each of its channels spoke last.
     implausible: frozenset[str] = frozenset()  # Shared while empty: there may be many sensors.
     trouble: str = ""  # The driver's last error, until a reading comes.
     failed: bool = False  # The driver itself has ended: late at once.
     state: HealthState | None = None
     reported_s: float = 0.0
-    due_s: float = _NEVER  # Before this, time alone brings nothing to report.
+    beat: int = _NO_BEAT  # Before this, time alone brings nothing to report.
 
 
 class Pulses:
     """Channels that are heard together, looked up once; see ``HealthMonitor.pulses``."""
 
-    __slots__ = ("channels", "sensors")
+    __slots__ = ("distinct", "places", "sensors")
 
-    def __init__(self, channels: Sequence[tuple[_Sensor, str]]) -> None:
-        self.channels = channels
-        self.sensors = list({id(sensor): sensor for sensor, _ in channels}.values())
+    def __init__(self, sensors: Sequence[_Sensor], places: Sequence[int]) -> None:
+        """Take the sensor of each channel, and the channel's place among its channels."""
+        self.sensors = sensors
+        self.places = places
+        self.distinct = list({id(sensor): sensor for sensor in sensors}.values())
+
+    def select(self, index: Iterable[int]) -> "Pulses":
+        """Return those of the channels at ``index``."""
+        chosen = list(index)
+        return Pulses([self.sensors[i] for i in chosen], [self.places[i] for i in chosen])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +96,7 @@ class HealthMonitor:
     def __init__(self, watched: Iterable[Watched], *, now_s: float) -> None:
         self._sensors: dict[str, _Sensor] = {}
         self._changed: dict[str, None] = {}  # Heard of since the last report.
-        self._due: list[tuple[float, str]] = []  # A heap; entries that no longer hold stay in.
+        self._due: dict[int, list[str]] = {}  # By beat; entries that no longer hold stay in.
         self.watch(watched, now_s=now_s)
 
     def watch(self, watched: Iterable[Watched], *, now_s: float) -> None:
@@ -94,11 +105,13 @@ class HealthMonitor:
             self._changed[w.sensor] = None
             known = self._sensors.get(w.sensor)
             if known is None:
-                self._sensors[w.sensor] = _Sensor(watched=w, began_s=now_s)
+                heard_s: list[float | None] = [None] * len(w.channels)
+                self._sensors[w.sensor] = _Sensor(watched=w, began_s=now_s, heard_s=heard_s)
                 continue
+            before = dict(zip(known.watched.channels, known.heard_s, strict=True))
             known.watched = w
             known.began_s = now_s
-            known.heard_s = {c: at_s for c, at_s in known.heard_s.items() if c in w.channels}
+            known.heard_s = [before.get(channel) for channel in w.channels]
             known.implausible &= set(w.channels)
 
     def forget(self, sensors: Iterable[str]) -> None:
@@ -111,7 +124,7 @@ class HealthMonitor:
         views: list[SensorHealth] = []
         for name, sensor in self._sensors.items():
             state, why = decide_health(sensor, now_s)
-            heard_s = max(sensor.heard_s.values(), default=None)
+            heard_s = max((s for s in sensor.heard_s if s is not None), default=None)
             age_s = None if heard_s is None else max(now_s - heard_s, 0.0)
             views.append(SensorHealth(sensor=name, state=state, why=why, age_s=age_s))
         return views
@@ -119,7 +132,7 @@ class HealthMonitor:
     def hasten(self) -> None:
         """Have every sensor's heartbeat due now."""
         for name, sensor in self._sensors.items():
-            sensor.reported_s = -_NEVER
+            sensor.reported_s = _HASTENED_S
             self._changed[name] = None
 
     @property
@@ -130,7 +143,9 @@ class HealthMonitor:
     def hear(self, sensor: str, channel: str, *, plausible: bool, now_s: float) -> None:
         """Note that ``channel`` of ``sensor`` gave a reading, and whether it can be true."""
         known = self._sensors[sensor]
-        known.heard_s[channel] = now_s
+        channels = known.watched.channels
+        if channel in channels:
+            known.heard_s[channels.index(channel)] = now_s
         if not plausible:
             known.implausible |= {channel}
         elif known.implausible:
@@ -139,16 +154,24 @@ class HealthMonitor:
 
     def pulses(self, channels: Iterable[tuple[str, str]]) -> Pulses:
         """Return what ``hear_all`` needs for ``channels``, pairs of sensor and channel."""
-        return Pulses([(self._sensors[sensor], channel) for sensor, channel in channels])
+        sensors: list[_Sensor] = []
+        places: list[int] = []
+        for name, channel in channels:
+            sensor = self._sensors[name]
+            sensors.append(sensor)
+            places.append(sensor.watched.channels.index(channel))
+        return Pulses(sensors, places)
 
     def hear_all(self, pulses: Pulses, *, now_s: float) -> None:
         """Note that all of ``pulses`` gave readings that can be true."""
-        for sensor, channel in pulses.channels:
-            sensor.heard_s[channel] = now_s
-        for sensor in pulses.sensors:
+        for sensor, place in zip(pulses.sensors, pulses.places, strict=True):
+            sensor.heard_s[place] = now_s
+        for sensor in pulses.distinct:
             if sensor.state is HealthState.UP and not (sensor.trouble or sensor.implausible):
                 continue
-            sensor.implausible -= {c for s, c in pulses.channels if s is sensor}
+            if sensor.implausible:
+                pairs = zip(pulses.sensors, pulses.places, strict=True)
+                sensor.implausible -= {s.watched.channels[p] for s, p in pairs if s is sensor}
             self._revive(sensor)
 
     def note_trouble(self, sensor: str, why: str, *, failed: bool = False) -> None:
@@ -167,23 +190,28 @@ class HealthMonitor:
                 continue
             state, why = decide_health(sensor, now_s)
             changed = state is not sensor.state
-            if changed or now_s - sensor.reported_s >= HEARTBEAT_S:
+            due = changed or now_s - sensor.reported_s >= HEARTBEAT_S
+            if due and not _may_still_speak(sensor, now_s):
                 reports.append(HealthReport(sensor=name, state=state, why=why, changed=changed))
                 sensor.state = state
                 sensor.reported_s = now_s
-            sensor.due_s = _due_s(sensor)
-            heappush(self._due, (sensor.due_s, name))
+            beat = int(_due_s(sensor) // _BEAT_S)
+            if beat != sensor.beat:
+                sensor.beat = beat
+                self._due.setdefault(beat, []).append(name)
         return reports
 
     def _take_due(self, now_s: float) -> Iterable[str]:
         """Return the sensors of which there may be something to report, each once."""
         names = self._changed
         self._changed = {}
-        while self._due and self._due[0][0] <= now_s:
-            due_s, name = heappop(self._due)
-            sensor = self._sensors.get(name)
-            if sensor is not None and sensor.due_s == due_s:
-                names[name] = None
+        now = int(now_s // _BEAT_S)
+        for beat in [beat for beat in self._due if beat <= now]:
+            for name in self._due.pop(beat):
+                sensor = self._sensors.get(name)
+                if sensor is not None and sensor.beat == beat:
+                    sensor.beat = _NO_BEAT
+                    names[name] = None
         return names
 
     def _revive(self, sensor: _Sensor) -> None:
@@ -196,27 +224,36 @@ class HealthMonitor:
 
 def _due_s(sensor: _Sensor) -> float:
     """Return before when time alone changes nothing of a sensor that was just looked at."""
+    if sensor.state is None:
+        return sensor.began_s + min(sensor.watched.late_s, HEARTBEAT_S) - _SOONER_S
     heartbeat_s = sensor.reported_s + HEARTBEAT_S - _SOONER_S
     if sensor.state is HealthState.SILENT:
         return heartbeat_s
     factor = SILENT_FACTOR if sensor.state is HealthState.LATE else 1.0
-    watched = sensor.watched
-    oldest_s = min([sensor.heard_s.get(c, sensor.began_s) for c in watched.channels])
-    return min(oldest_s + factor * watched.late_s - _SOONER_S, heartbeat_s)
+    oldest_s = min([sensor.began_s if s is None else s for s in sensor.heard_s])
+    return min(oldest_s + factor * sensor.watched.late_s - _SOONER_S, heartbeat_s)
+
+
+def _may_still_speak(sensor: _Sensor, now_s: float) -> bool:
+    """Tell whether ``sensor`` is new, and there is nothing yet to report of it."""
+    if sensor.state is not None or sensor.trouble or sensor.reported_s == _HASTENED_S:
+        return False
+    given_s = min(sensor.watched.late_s, HEARTBEAT_S)
+    return None in sensor.heard_s and now_s - sensor.began_s < given_s
 
 
 def decide_health(sensor: _Sensor, now_s: float) -> tuple[HealthState, str]:
     """Return the state of ``sensor`` and why: the worst of its channels decides."""
     watched = sensor.watched
-    ages = {c: now_s - sensor.heard_s.get(c, sensor.began_s) for c in watched.channels}
-    channel, age_s = max(ages.items(), key=lambda item: item[1])
-    quiet = f"{channel}: no reading for {age_s:.1f} s"
+    ages_s = [now_s - (sensor.began_s if s is None else s) for s in sensor.heard_s]
+    age_s = max(ages_s)
+    quiet = f"{watched.channels[ages_s.index(age_s)]}: no reading for {age_s:.1f} s"
     why = f"{quiet}; {sensor.trouble}" if sensor.trouble else quiet
     if age_s >= SILENT_FACTOR * watched.late_s:
         return HealthState.SILENT, why
     if age_s >= watched.late_s or sensor.failed:
         return HealthState.LATE, why
-    if any(c not in sensor.heard_s for c in watched.channels):
+    if None in sensor.heard_s:
         return HealthState.LATE, "no reading since the start"
     if sensor.implausible:
         return HealthState.IMPLAUSIBLE, f"out of bounds: {', '.join(sorted(sensor.implausible))}"

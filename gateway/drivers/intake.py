@@ -18,7 +18,7 @@ from gateway.drivers.convert import event_of, fault_of
 from gateway.drivers.latest import Latest
 from gateway.drivers.report import Channel, Reporter, ReportRule
 from gateway.drivers.report_sweep import SweepReporter
-from gateway.health import HealthMonitor, HealthState, Pulses, SensorHealth, Watched
+from gateway.health import HealthMonitor, HealthReport, HealthState, Pulses, SensorHealth, Watched
 from gateway.reading import (
     GATEWAY_SENSOR,
     Arrival,
@@ -35,6 +35,8 @@ from gateway.reading import (
 from schemas.quantities import QUALITY_CODES, EventType, Quality
 
 CLOCK_STATE_EVERY_S: Final = 10.0
+LOGGED_ALONE_MAX: Final = 8  # Sensors that change together; more are told in one line.
+NAMED_MAX: Final = 100  # Of those: the registers of one unit. Health readings name them all.
 LIFE_CHANNEL: Final = "reading"  # The one channel of a sensor that is not polled by quantity.
 _ALIVE_EVENTS: Final = frozenset(
     {
@@ -206,11 +208,8 @@ class Intake:
         if not reports:
             return
         time_unix_us = self._clock.unix_us()
-        for report in reports:
-            if report.changed:
-                level = "info" if report.state is HealthState.UP else "warning"
-                log = getattr(_log, level)
-                log("sensor_health", sensor=report.sensor, state=report.state, why=report.why)
+        for state in HealthState:
+            _log_changes(state, [r for r in reports if r.changed and r.state is state])
         self._emit(
             [
                 event_of(
@@ -288,8 +287,7 @@ class Intake:
         if index is None:
             self._health.hear_all(block.pulses, now_s=now_s)
         else:
-            chosen = block.pulses.channels
-            self._health.hear_all(Pulses([chosen[i] for i in index]), now_s=now_s)
+            self._health.hear_all(block.pulses.select(index), now_s=now_s)
         return sweep
 
     def _mark(self, sweep: Sweep, plausible: Sequence[bool], now_s: float) -> Sweep:
@@ -316,6 +314,17 @@ class Intake:
     def _hear(self, sensor: str, channel: str, plausible: bool, now_s: float) -> None:
         known = channel if channel in self._channels[sensor] else LIFE_CHANNEL
         self._health.hear(sensor, known, plausible=plausible, now_s=now_s)
+
+
+def _log_changes(state: HealthState, reports: Sequence[HealthReport]) -> None:
+    """Log which sensors came into ``state``: many at once, such as a whole bus, in one line."""
+    log = _log.info if state is HealthState.UP else _log.warning
+    if len(reports) > LOGGED_ALONE_MAX:
+        sensors = [report.sensor for report in reports[:NAMED_MAX]]
+        log("sensors_health", count=len(reports), state=state, why=reports[0].why, sensors=sensors)
+        return
+    for report in reports:
+        log("sensor_health", sensor=report.sensor, state=state, why=report.why)
 
 
 def _reader_trouble(event: EventReading) -> str:

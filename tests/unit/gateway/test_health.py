@@ -22,8 +22,42 @@ def states(reports: list[HealthReport]) -> list[HealthState]:
 
 
 def test_a_sensor_is_not_up_before_it_spoke() -> None:
-    """At the start every sensor is reported, and as late: nothing is assumed."""
-    assert states(make_monitor().report(0.0)) == [HealthState.LATE]
+    """A sensor that never speaks is told late when its time is over, and then silent."""
+    monitor = make_monitor()
+    seen = {t: states(monitor.report(t)) for t in (0.0, 2.9, 3.0, 8.9, 9.0)}
+
+    assert seen == {
+        0.0: [],
+        2.9: [],
+        3.0: [HealthState.LATE],
+        8.9: [],
+        9.0: [HealthState.SILENT],
+    }
+
+
+def test_new_sensor_is_reported_within_a_heartbeat() -> None:
+    """A sensor that speaks once a day is told late after a heartbeat, not after that day."""
+    monitor = HealthMonitor([Watched(sensor="s", late_s=86_400.0, channels=("mass",))], now_s=0.0)
+
+    assert monitor.report(HEARTBEAT_S - 1.0) == []
+    (report,) = monitor.report(HEARTBEAT_S)
+    assert (report.state, report.why) == (HealthState.LATE, "no reading since the start")
+
+
+def test_new_sensor_is_told_at_once_when_asked() -> None:
+    """A challenge has every sensor told, also one that did not yet speak."""
+    monitor = make_monitor()
+    monitor.hasten()
+
+    assert states(monitor.report(0.1)) == [HealthState.LATE]
+
+
+def test_new_sensor_without_its_driver_is_late_at_once() -> None:
+    """A device that cannot be opened is told before its sensors' time is over."""
+    monitor = make_monitor()
+    monitor.note_trouble("s", "no such port", failed=True)
+
+    assert states(monitor.report(0.1)) == [HealthState.LATE]
 
 
 def test_first_reading_makes_a_sensor_up() -> None:
@@ -108,7 +142,7 @@ def test_state_depends_only_on_the_last_reading(steps: list[tuple[float, bool]])
     monitor.report(now_s)
 
     if last is None:
-        assert monitor.states["s"] is HealthState.LATE
+        assert monitor.states["s"] is None
     else:
         expected = HealthState.UP if last[1] else HealthState.IMPLAUSIBLE
         assert monitor.states["s"] is expected
@@ -134,6 +168,9 @@ def test_looking_only_at_what_can_have_changed_misses_nothing(seed: int) -> None
         reports = {r.sensor: r.state for r in monitor.report(now_s)}
         for view in monitor.view(now_s):
             state, told_s = told[view.sensor]
+            given_s = 1.0 + int(view.sensor[1:])
+            if state is None and now_s < given_s and "since the start" in view.why:
+                continue
             if view.state is not state or now_s - told_s >= HEARTBEAT_S:
                 assert reports.pop(view.sensor) is view.state
                 told[view.sensor] = (view.state, now_s)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cbor2
+from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
-from gateway.drivers.intake import LIFE_CHANNEL, Bounds, Intake, SensorPlan
+from gateway.drivers.intake import LIFE_CHANNEL, LOGGED_ALONE_MAX, Bounds, Intake, SensorPlan
 from gateway.drivers.report import ReportRule
 from gateway.health import Watched
 from gateway.reading import (
@@ -206,8 +207,24 @@ def test_newest_reading_is_known_also_when_it_was_not_worth_reporting() -> None:
     assert (health.sensor, health.state.value, health.age_s) == (SENSOR, "up", 2.0)
 
 
+def test_many_sensors_that_change_together_are_logged_in_one_line() -> None:
+    """Each still has its own health reading; a few sensors have their own lines."""
+    clock, journal = SteppingClock(), Journal()
+    names = [f"s-{n}" for n in range(LOGGED_ALONE_MAX + 1)]
+    intake = Intake([make_plan(name) for name in names], clock, journal.put)
+    with capture_logs() as lines:
+        intake.take([[make_scalar(sensor=name)] for name in names])
+        intake.note_failure(names[:2], "unplugged")
+
+    assert len(journal.bodies(EventType.HEALTH)) == len(names) + 2
+    told = [(line["event"], line.get("count"), str(line["state"])) for line in lines]
+    alone = ("sensor_health", None, "late")
+    assert told == [("sensors_health", len(names), "up"), alone, alone]
+    assert lines[0]["sensors"] == names
+
+
 def test_sensor_can_be_added_while_others_are_read() -> None:
-    """A new plan's sensor is late at first; the others' state is untouched and not told again."""
+    """A new plan's sensor is told when it speaks; the others' state is not told again."""
     intake, _, journal = make_intake()
     intake.take([[make_scalar()]])
     intake.add(make_plan("scale-2"))
@@ -215,7 +232,7 @@ def test_sensor_can_be_added_while_others_are_read() -> None:
     intake.take([[make_scalar(sensor="scale-2")]])
 
     states = [body["state"] for body in journal.bodies(EventType.HEALTH)]
-    assert states == ["up", "late", "up"]
+    assert states == ["up", "up"]
     assert [h.state.value for h in intake.health()] == ["up", "up"]
 
 
