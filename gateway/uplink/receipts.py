@@ -22,6 +22,7 @@ class SendWindow:
     _since_s: float = 0.0
     _factor: float = 1.0
     _went_back_s: float = float("-inf")
+    _echoes: int = 0  # Receipts that may yet come for what was on its way when it was sent again.
 
     @property
     def room(self) -> int:
@@ -30,9 +31,9 @@ class SendWindow:
 
     def begin(self, receipted: int, now_s: float) -> None:
         """Start a session: whatever was on its way is sent again."""
-        self.receipted = self.sent = receipted
-        self._since_s = now_s
+        self.receipted = receipted
         self._factor = 1.0
+        self._go_back(now_s)
 
     def note_sent(self, number: int, now_s: float) -> None:
         """Note that the envelope ``number`` was handed to the broker."""
@@ -41,14 +42,21 @@ class SendWindow:
         self.sent = max(self.sent, number)
 
     def note_receipt(self, number: int, now_s: float) -> None:
-        """Note a receipt for ``number``, at least the last; repeated, it asks to send again."""
+        """Note a receipt for ``number``, at least the last; repeated, it asks to send again.
+
+        Unless it may be the answer to an envelope that was sent twice: each repetition would be
+        answered by another, and the window sent for ever.
+        """
         if number > self.receipted:
             self.receipted = number
             self.sent = max(self.sent, number)
             self._since_s = now_s
             self._factor = 1.0
+        elif self._echoes and now_s - self._went_back_s < self.receipt_timeout_s:
+            self._echoes -= 1
         elif self.sent > self.receipted and self._may_go_back(now_s):
             self._go_back(now_s)
+            self._echoes -= 1  # One of those was answered by this.
 
     def wait_s(self, now_s: float) -> float | None:
         """Return after how long silence means a loss; None: nothing is on its way."""
@@ -69,5 +77,6 @@ class SendWindow:
         return now_s - self._went_back_s >= self.receipt_timeout_s * GO_BACK_SHARE
 
     def _go_back(self, now_s: float) -> None:
+        self._echoes = min(max(self.sent - self.receipted, 0), self.window)
         self.sent = self.receipted
         self._since_s = self._went_back_s = now_s

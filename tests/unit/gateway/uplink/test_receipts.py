@@ -79,6 +79,42 @@ def test_a_repeated_receipt_goes_back_at_once_but_only_once() -> None:
     assert window.sent == 1
 
 
+def test_answers_to_what_was_sent_twice_are_no_hint() -> None:
+    """A slow backend answers both copies: the second answers do not send the window once more."""
+    window = make_window()
+    for number in (1, 2, 3, 4):
+        window.note_sent(number, 0.0)
+    assert window.check_silence(5.0)
+    for number in (1, 2, 3, 4):
+        window.note_sent(number, 5.0)
+    for number in (1, 2, 3, 4):  # To the first copies, all late.
+        window.note_receipt(number, 5.5)
+    for number in (5, 6, 7, 8):
+        window.note_sent(number, 5.5)
+    for now_s in (6.0, 6.5, 7.0, 7.5):  # To the second copies: the backend holds 4 still.
+        window.note_receipt(4, now_s)
+
+    assert window.sent == 8
+    window.note_receipt(4, 8.0)  # One more than that is to a later one: 5 is missing.
+    assert window.sent == 4
+
+
+def test_new_session_expects_answers_to_what_the_last_one_sent() -> None:
+    """What the broker still delivered of the last session is answered twice as well."""
+    window = make_window()
+    for number in (1, 2, 3, 4):
+        window.note_sent(number, 0.0)
+    window.begin(0, 1.0)
+    for number in (1, 2, 3, 4):
+        window.note_sent(number, 1.0)
+    window.note_receipt(4, 1.5)
+    window.note_sent(5, 1.5)
+    for now_s in (2.0, 2.5, 3.0):
+        window.note_receipt(4, now_s)
+
+    assert window.sent == 5
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["send", "receipt", "silence"]), st.integers(0, 40)), max_size=60
