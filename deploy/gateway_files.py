@@ -28,6 +28,7 @@ CHANGES_LATE_S = 86_400.0  # A sensor that only tells of changes may be quiet fo
 POLL_S = 0.1  # A person watching the demo should see it at once; a site needs no such haste.
 
 Table = dict[str, Any]
+SNAPSHOT_EVERY_S = 5  # Half of the default: nobody is to wait for a demo.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class SitePorts:
     modbus_tcp: int
     gpsd: dict[str, int]
     llrp: dict[str, int]
+    snapshots: dict[str, int]
     links: dict[str, int]
     broker: int
 
@@ -66,6 +68,7 @@ def write_gateway_file(
         *_modbus_rtu(name, scenario, ports.device_dir),
         *_modbus_tcp(name, scenario, ports.modbus_tcp),
         *_cameras(name, scenario, ports.broker, local),
+        *_snapshots(name, scenario, ports.snapshots),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -177,6 +180,22 @@ def _cameras(
         view = {"sensor": f"{camera.name}-view", "family": "onvif-mqtt", "late_s": CHANGES_LATE_S}
         tables += [("[[camera]]", seen | shared), ("[[camera]]", view | shared)]
     return tables
+
+
+def _snapshots(name: str, scenario: Scenario, ports: dict[str, int]) -> list[tuple[str, Table]]:
+    """Return the same cameras' own images, by which tampering is told and shown."""
+    return [
+        (
+            "[[snapshot]]",
+            {
+                "sensor": f"{camera.name}-image",
+                "url": f"http://127.0.0.1:{ports[camera.name]}/snapshot.jpg",
+                "every_s": SNAPSHOT_EVERY_S,
+            },
+        )
+        for camera in scenario.cameras
+        if camera.gateway == name
+    ]
 
 
 def _toml(header: str, table: Table) -> str:

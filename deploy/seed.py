@@ -303,7 +303,7 @@ def _add_bindings(
         zone = scenario.lot(tracker.lot).zone
         bind(tracker.gateway, tracker.name, "position", zone, lot_id=lots[tracker.lot])
     for camera in scenario.cameras:
-        for sensor in (camera.name, f"{camera.name}-view"):
+        for sensor in (camera.name, f"{camera.name}-view", f"{camera.name}-image"):
             for zone in camera.watches:
                 bind(camera.gateway, sensor, "camera", zone, max_gap_s=60)
 

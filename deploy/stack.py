@@ -199,6 +199,7 @@ class Stack:
             modbus_tcp=ports["modbus_tcp"],
             gpsd=ports["gpsd"],
             llrp=ports["llrp"],
+            snapshots=ports["snapshots"],
             links=ports["links"],
             broker=self.broker.port,
         )

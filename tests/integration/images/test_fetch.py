@@ -127,6 +127,11 @@ class Chain:
         response = await self.http.get(f"/api/images/{GATEWAY}/{digest}")
         return response.raise_for_status().json()
 
+    async def page(self, digest: str) -> str:
+        """Return the console's page of an image."""
+        response = await self.http.get(f"/images/{GATEWAY}/{digest}")
+        return response.raise_for_status().text
+
     async def until_state(self, digest: str, state: str) -> dict[str, Any]:
         """Return what the API says of an image once it is in that state."""
         async with asyncio.timeout(DEADLINE_S):
@@ -176,6 +181,8 @@ async def test_image_is_fetched_and_verified(chain: Chain) -> None:
         early = await chain.http.get(f"/api/images/{GATEWAY}/{digest}/content")
         assert (early.status_code, early.json()["error"]["code"]) == (404, "not_here")
 
+        assert "Fetch the image" in await chain.page(digest)
+
         await chain.ask(digest)
         said = await chain.until_state(digest, "here")
 
@@ -183,6 +190,9 @@ async def test_image_is_fetched_and_verified(chain: Chain) -> None:
         assert content.headers["content-type"] == "image/jpeg"
         assert sha256(content.content).hexdigest() == digest
         assert (said["sensor"], said["bytes"]) == (SENSOR, len(content.content))
+        page = await chain.page(digest)
+        assert "digest verified" in page
+        assert f'src="/api/images/{GATEWAY}/{digest}/content"' in page
 
 
 async def test_forged_image_is_refused_by_name(chain: Chain) -> None:

@@ -38,6 +38,7 @@ def test_every_form_has_a_configuration(
         modbus_tcp=5_020,
         gpsd={plan.name: 2_947 for plan in scenario.trackers},
         llrp={plan.device: 5_084 for plan in scenario.readers if plan.form is ReaderForm.LLRP},
+        snapshots={plan.name: 8_080 for plan in scenario.cameras},
         links=dict.fromkeys(scenario.gateways(), 1_883),
         broker=1_884,
     )
