@@ -37,7 +37,8 @@ def open_store(parts: StoreParts, *, now_unix_us: int) -> tuple[OutboxStore, Qua
     """Return the store of ``parts``, and the file set aside if the one there was unusable.
 
     Raises:
-        StateError: A newer version wrote the file, or the folder cannot be written.
+        StateError: A newer version wrote the file, it is another gateway's, or the folder cannot
+            be written.
     """
     quarantine = None
     try:
@@ -55,6 +56,13 @@ def open_store(parts: StoreParts, *, now_unix_us: int) -> tuple[OutboxStore, Qua
             raise StateError(f"outbox {parts.path}: {error}") from error
         quarantine = set_aside(parts.path, str(error), now_unix_us)
         store = OutboxStore(parts)
+    if (kept := store.gateway()) not in {None, parts.gateway}:
+        store.close()
+        raise StateError(
+            f"outbox {parts.path}: its stream is of gateway {kept!r}, gateway.id is"
+            f" {parts.gateway!r}: one key signs for one gateway. Set gateway.id back to {kept!r},"
+            f" or enrol {parts.gateway!r} with a new key (enrol --new-key)"
+        )
     if store.key_id() is None:
         _begin(store, parts, quarantine)
     store.sync_head_file()

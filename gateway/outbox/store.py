@@ -109,6 +109,11 @@ class OutboxStore:
         row = self._db.execute("SELECT key_id FROM stream").fetchone()
         return None if row is None else bytes(row[0])
 
+    def gateway(self) -> str | None:
+        """Return whose stream this file holds; None in a new file."""
+        row = self._db.execute("SELECT gateway FROM stream").fetchone()
+        return None if row is None else str(row[0])
+
     def begin_stream(self, head: Head, *, known: bool) -> None:
         """Start a new file at ``head``; sealing waits for a receipt unless ``known``."""
         with self._transaction():

@@ -1,5 +1,6 @@
 """A torn outbox is set aside, the daemon goes on, and no number is signed twice."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,16 @@ def test_new_key_starts_a_new_file_and_keeps_the_old(tmp_path: Path) -> None:
     assert quarantine is not None
     assert quarantine.why == "key_changed"
     assert [e.number for e in store.envelopes_after(0, 10)] == [1]
+
+
+def test_stream_of_another_gateway_is_refused(tmp_path: Path) -> None:
+    """A changed gateway.id must not put a second name into one chain; nothing is set aside."""
+    parts = make_parts(tmp_path)
+    write(open_new(parts), 4)
+    with pytest.raises(StateError, match="is of gateway 'gw-test', gateway.id is 'gw-other'"):
+        open_store(replace(parts, gateway="gw-other"), now_unix_us=9)
+
+    assert [e.number for e in open_new(parts).envelopes_after(0, 10)] == [1]
 
 
 def test_key_and_its_first_head_are_made_together(tmp_path: Path) -> None:
