@@ -15,6 +15,7 @@ from itertools import takewhile
 from typing import Final
 
 from gateway.digest import Part, first_number, thin_run
+from gateway.outbox.database import PAGE_BYTES
 from gateway.signing import Signer
 from schemas import digest as digest_format
 from schemas.cose import bytes_to_sign, decode_sign1, encode_protected, encode_sign1
@@ -22,6 +23,7 @@ from schemas.digest import DIGEST_BYTES_MAX, Digest, decode_digest, is_digest
 from schemas.envelope import Envelope, decode_envelope
 
 STEP_BYTES_MAX: Final = 512 * 1024  # Some 30,000 readings: tens of milliseconds on a Raspberry Pi.
+STEP_SHARE_MAX: Final = 0.125  # Of the bound: in a small outbox, runs must be shorter than it.
 ENVELOPES_A_RUN: Final = 64
 DIGESTS_A_RUN: Final = 4
 TAIL_GROWTH_MIN: Final = 8  # Envelopes since a run that was too short was last tried.
@@ -90,6 +92,8 @@ class Thinner:
         self._protected = encode_protected(digest_format.content_type(), signer.key_id)
         self._behind: dict[int, int] = {}  # By level: nothing up to this number is worth a try.
         self._tail_tried = 0
+        pages_max = int(db.execute("PRAGMA max_page_count").fetchone()[0])
+        self._step_bytes = min(STEP_BYTES_MAX, int(pages_max * PAGE_BYTES * STEP_SHARE_MAX))
         top = db.execute("SELECT MAX(level) FROM digests").fetchone()[0]
         self._level_max = 0 if top is None else int(top)
 
@@ -135,7 +139,7 @@ class Thinner:
         rest = found[begin:]
         run = list(takewhile(lambda stored: stored.level <= level, rest))
         ended = len(run) < len(rest)  # By a coarser one: it will not grow.
-        run, capped = _cap(_trimmed(run, level), level)
+        run, capped = _cap(_trimmed(run, level), level, self._step_bytes)
         if len(run) > 1 or (capped and level == 0):
             return _Choice(run=run, full=capped or ended)
         if ended or capped:  # One alone among coarser ones.
@@ -200,13 +204,13 @@ class Thinner:
         return rows - digest.kept
 
 
-def _cap(run: Sequence[_Stored], level: int) -> tuple[list[_Stored], bool]:
+def _cap(run: Sequence[_Stored], level: int, bytes_max: int) -> tuple[list[_Stored], bool]:
     """Return as much of ``run`` as one step takes, and whether that is all that it takes."""
     size = count = 0
     for index, stored in enumerate(run):
         size += stored.bytes
         count += stored.level == level
-        if size > STEP_BYTES_MAX and index:
+        if size > bytes_max and index:
             return _trimmed(run[:index], level), True
         if count >= (DIGESTS_A_RUN if level else ENVELOPES_A_RUN):
             return list(run[: index + 1]), True
