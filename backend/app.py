@@ -26,6 +26,7 @@ from backend.middleware import BodyLimit, SecurityHeaders
 from backend.parties import http as parties
 from backend.plant import http as plant
 from backend.telemetry import http as telemetry
+from backend.uplink import http as uplink
 from backend.web import http as web
 
 BROKER_KEY_FILE: Final = "broker.secret"
@@ -85,6 +86,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
         collateral,
         alerts,
         facility,
+        uplink,
         web,
     ):
         app.include_router(http.router)

@@ -4,7 +4,7 @@ A transaction is opened here and nowhere else; services and stores take the conn
 commit. ``BEGIN``, the role and the actor travel in one statement: acting costs one round trip.
 
 The connection's own role owns the tables, so it must never be used bare for a request: only
-``acting``, ``auth`` and ``enrolling`` put it under row-level security.
+``acting``, ``auth``, ``enrolling`` and ``at_door`` put it under row-level security.
 """
 
 import time
@@ -40,6 +40,11 @@ WORKER_ROLE: Final = "pledgewatch_worker"
 _BEGIN_ACTING: Final[LiteralString] = (
     "BEGIN; SET LOCAL ROLE pledgewatch_api; SET LOCAL pw.role = {role};"
     " SET LOCAL pw.party = {party}; SET LOCAL statement_timeout = {statement_ms};"
+    " SET LOCAL lock_timeout = {lock_ms}"
+)
+_BEGIN_AT_DOOR: Final[LiteralString] = (
+    "BEGIN; SET LOCAL ROLE pledgewatch_api; SET LOCAL pw.role = 'uplink'; SET LOCAL pw.party = '';"
+    " SET LOCAL pw.gateway = {gateway}; SET LOCAL statement_timeout = {statement_ms};"
     " SET LOCAL lock_timeout = {lock_ms}"
 )
 _BEGIN_WORKING: Final[LiteralString] = (
@@ -154,6 +159,16 @@ class Database:
             yield conn
 
     @contextmanager
+    def at_door(self, gateway: str) -> Generator[Conn]:
+        """Open a transaction that may add to the inbox for one gateway and see what it is told.
+
+        Raises:
+            UnavailableError: The server is away, or no connection became free.
+        """
+        with self._pooled() as conn, _refusals(), _transaction(conn, _at_door(gateway)):
+            yield conn
+
+    @contextmanager
     def working(self, conn: Conn | None = None) -> Generator[Conn]:
         """Open a transaction as the worker, past row-level security.
 
@@ -250,6 +265,14 @@ def _acting(role: str, party: str) -> sql.Composed:
     return sql.SQL(_BEGIN_ACTING).format(
         role=sql.Literal(role),
         party=sql.Literal(party),
+        statement_ms=sql.Literal(API_STATEMENT_S_MAX * 1_000),
+        lock_ms=sql.Literal(LOCK_S_MAX * 1_000),
+    )
+
+
+def _at_door(gateway: str) -> sql.Composed:
+    return sql.SQL(_BEGIN_AT_DOOR).format(
+        gateway=sql.Literal(gateway),
         statement_ms=sql.Literal(API_STATEMENT_S_MAX * 1_000),
         lock_ms=sql.Literal(LOCK_S_MAX * 1_000),
     )

@@ -13,7 +13,13 @@ from backend.errors import PledgewatchError
 
 _log = structlog.get_logger()
 _PROBLEMS_MAX: Final = 20  # Of one request; who sends more sees those first.
-_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES: Final = {
+    400: "bad_request",
+    401: "unauthenticated",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
 
 
 class ErrorDetail(BaseModel):
@@ -66,6 +72,8 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     response = answer(error.status, error.code, error.message, error.detail)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 15.5.2
+    if (retry_after_s := error.detail.get("retry_after_s")) is not None:
+        response.headers["Retry-After"] = str(retry_after_s)  # RFC 9110, 10.2.3
     return response
 
 

@@ -48,11 +48,15 @@ class ClockFlag(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Bytes that arrived on a topic; ``received_unix_us`` by the backend's clock."""
+    """Bytes that arrived on a topic; ``received_unix_us`` by the backend's clock.
+
+    ``inbox_id``: they came over HTTPS and wait in that row until they are judged.
+    """
 
     topic: str
     data: bytes
     received_unix_us: int
+    inbox_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from backend.batch import BATCH_MESSAGES_MAX
 from backend.clock import SystemClock
 from backend.db import Database
 from backend.ingest.rules.columns import batch_of
@@ -24,7 +25,7 @@ from backend.ingest.types import Accepted, Examined, Message
 from backend.migrate import migrate
 from backend.telemetry.rules import COPY_HEADER, COPY_TRAILER, scalar_rows
 from backend.telemetry.types import Int32s
-from backend.worker import BATCH_MESSAGES_MAX, SWITCH_S, Writer
+from backend.worker import SWITCH_S, Writer
 from deploy.clock import unix_us
 from deploy.database import DatabaseServer
 from deploy.postgres import EmbeddedPostgres

@@ -63,6 +63,8 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "site": "id = %(site)s",
     "stream": "gateway_id = %(gateway)s",
     "thinning": "gateway_id = %(gateway)s",
+    "uplink_held": "gateway_id = %(gateway)s",
+    "uplink_inbox": "gateway_id = %(gateway)s",
     "valuation": "facility_id = %(facility)s",
     "visible_event_reading": "channel_id = ANY(%(channels)s)",
     "visible_scalar_reading": "channel_id = ANY(%(channels)s)",
@@ -109,6 +111,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     _add_telemetry_rows(conn, plant)
     _add_command_rows(conn, plant)
     add_image_rows(conn, plant)
+    _add_uplink_rows(conn, plant)
     _add_history_rows(conn, plant, (alert_id, facility_alert))
     drawdown_id = _add_money_rows(conn, plant)
     ids = {
@@ -368,3 +371,21 @@ def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:
         paid_at=NOW,
     )
     return drawdown_id
+
+
+def _add_uplink_rows(conn: Conn, plant: Plant) -> None:
+    """Add what waits for the worker, as the api does, and what waits for the gateway."""
+    key = {"gateway_id": plant.gateway_id}
+    insert(
+        conn,
+        "uplink_held",
+        **key,
+        receipt=b"r",
+        issued_unix_us=1,
+        key_id=b"k",
+        number=1,
+        state="open",
+    )
+    conn.execute("RESET ROLE")
+    insert(conn, "uplink_inbox", **key, partition=0, message=b"m", received_at=NOW)
+    conn.execute("SET LOCAL ROLE pledgewatch_worker")

@@ -160,6 +160,13 @@ CONSOLE: Final[dict[Route, Roles]] = {
     ("POST", "/simulator/incidents/{incident_id}/undo"): PLAYERS,
     ("GET", "/events"): ALL,
 }
+# For gateways, by a login of their own; to whoever else comes they answer as to a stranger.
+GATEWAYS: Final[frozenset[Route]] = frozenset(
+    {
+        ("POST", "/api/uplink/{gateway_id}/envelopes"),
+        ("GET", "/api/uplink/{gateway_id}/receipt"),
+    }
+)
 MATRIX: Final[dict[Route, Roles]] = (
     PARTIES | PLANT | MARKET_ROUTES | COLLATERAL | FACILITY | ALERTS | CONSOLE
 )

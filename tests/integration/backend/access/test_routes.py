@@ -17,7 +17,7 @@ from backend.db import Database
 from backend.parties.types import Actor, Role
 from tests.builders import add_actor, bearer, make_settings, token_for
 from tests.integration.backend.access.everything import Everything, build_everything
-from tests.integration.backend.access.matrix import MATRIX, PUBLIC, Route
+from tests.integration.backend.access.matrix import GATEWAYS, MATRIX, PUBLIC, Route
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _NOT_ALLOWED = {401, 403}
@@ -107,8 +107,19 @@ def _call(client: httpx.Client, route: Route, url: str, token: str | None) -> tu
 def test_every_route_is_in_the_matrix(app: FastAPI) -> None:
     """A new route must be given its roles here before it is shipped."""
     routes = set(_routes(app))
-    assert routes - PUBLIC - MATRIX.keys() == set()
-    assert (PUBLIC | MATRIX.keys()) - routes == set()
+    assert routes - PUBLIC - GATEWAYS - MATRIX.keys() == set()
+    assert (PUBLIC | GATEWAYS | MATRIX.keys()) - routes == set()
+
+
+def test_gateways_routes_are_for_no_account(client: httpx.Client, world: World) -> None:
+    """Whoever is logged in, and whoever is not, is a stranger there."""
+    ids = _parameters(world.own)
+    answers = {
+        _call(client, route, _url(route[1], ids), token)[0]
+        for route in GATEWAYS
+        for token in (None, *world.tokens.values())
+    }
+    assert answers == {401}
 
 
 def test_a_stranger_is_refused(client: httpx.Client, world: World) -> None:

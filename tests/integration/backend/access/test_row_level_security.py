@@ -78,6 +78,8 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "site": PLANT,
     "stream": PLANT,
     "thinning": PLANT,
+    "uplink_held": NOBODY,
+    "uplink_inbox": NOBODY,
     "valuation": LOAN,
     "visible_event_reading": PLANT,
     "visible_scalar_reading": PLANT,

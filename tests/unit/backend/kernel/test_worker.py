@@ -2,9 +2,9 @@
 
 import asyncio
 
+from backend.batch import BATCH_MESSAGES_MAX, Examinees
 from backend.ingest.rules.examine import refuse
 from backend.ingest.types import Message, Reason, Refused
-from backend.worker import BATCH_MESSAGES_MAX, Examinees
 
 
 def items(count: int) -> list[Refused]:
