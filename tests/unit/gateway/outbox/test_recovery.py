@@ -193,7 +193,7 @@ def test_stream_of_another_gateway_is_refused(tmp_path: Path) -> None:
     """A changed gateway.id must not put a second name into one chain; nothing is set aside."""
     parts = make_parts(tmp_path)
     write(open_new(parts), 4)
-    with pytest.raises(StateError, match="is of gateway 'gw-test', gateway.id is 'gw-other'"):
+    with pytest.raises(StateError, match=r"is of gateway 'gw-test', gateway\.id is 'gw-other'"):
         open_store(replace(parts, gateway="gw-other"), now_unix_us=9)
 
     assert [e.number for e in open_new(parts).envelopes_after(0, 10)] == [1]

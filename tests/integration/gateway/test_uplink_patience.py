@@ -1,0 +1,84 @@
+"""The uplink against brokers that never answer, and receipts that come again."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+from deploy.broker import BrokerKind, EmbeddedBroker
+from gateway.uplink import mqtt, session
+from gateway.uplink.link import LinkState
+from schemas.command import COMMAND_BYTES_MAX
+from schemas.receipt import StreamState
+from schemas.topics import command_topic, receipt_topic
+from tests.integration.gateway.support import Notary, until
+from tests.integration.gateway.test_uplink import USERS, as_backend, running
+from tests.unit.gateway.builders import GATEWAY, make_receipt
+
+GENESIS = bytes(32)
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncGenerator[int]:
+    """Take connections and never answer; yield the port."""
+    ends: list[asyncio.StreamWriter] = []
+
+    async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends.append(writer)
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        for writer in ends:
+            writer.close()
+
+
+async def test_broker_that_never_answers_is_asked_ever_more_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting for an answer in vain is no session, however long it took: the back-off grows."""
+    monkeypatch.setattr(mqtt, "CALL_S_MAX", 0.05)
+    monkeypatch.setattr(session, "SESSION_GOOD_S", 0.05)  # As long as the wait, as in the field.
+    monkeypatch.setattr(session, "RECONNECT_S_MIN", 0.01)
+    async with silent_server() as port, running(tmp_path / "gw", port, Notary()) as rig:
+        link = rig.uplink.link
+        # Full jitter below 0.01 s, 0.02 s, 0.04 s ...; without growth all are below the first.
+        await until(
+            lambda: (
+                link.retry_s is not None
+                and link.state is LinkState.WAITING
+                and link.retry_s - link.since_s > 8 * session.RECONNECT_S_MIN
+            )
+        )
+
+
+async def publish_states(client: aiomqtt.Client, notary: Notary, *issued: int) -> None:
+    """Publish receipts of the same number, the newest of them stopped."""
+    for issued_unix_us in issued:
+        state = StreamState.STOPPED if issued_unix_us == max(issued) else StreamState.OPEN
+        receipt = make_receipt(0, GENESIS, readings=0, state=state, issued_unix_us=issued_unix_us)
+        await client.publish(receipt_topic(GATEWAY), notary.sign(receipt), qos=1)
+
+
+async def test_replayed_older_receipt_does_not_resume_a_stopped_stream(tmp_path: Path) -> None:
+    """States are taken in the order in which the backend issued them; one alarm, not one each."""
+    notary = Notary()
+    with EmbeddedBroker(tmp_path / "broker", USERS, kind=BrokerKind.AMQTT) as broker:
+        async with (
+            running(tmp_path / "gw", broker.port, notary) as rig,
+            as_backend(broker) as client,
+        ):
+            await until(lambda: rig.uplink.link.state is LinkState.OPEN)
+            await publish_states(client, notary, 5, 9, 5, 7, 9, 6)
+            # The last message of all shows that those before it were heard.
+            topic = command_topic(GATEWAY)
+            await client.publish(topic, bytes(COMMAND_BYTES_MAX + 1), qos=1)
+            await until(lambda: rig.uplink.link.commands_oversized == 1)
+
+            assert rig.uplink.link.state is LinkState.STOPPED
+            assert len(rig.alarms) == 1
+            newer = make_receipt(0, GENESIS, readings=0, issued_unix_us=10)
+            await client.publish(receipt_topic(GATEWAY), notary.sign(newer), qos=1)
+            await until(lambda: rig.uplink.link.state is LinkState.OPEN)
