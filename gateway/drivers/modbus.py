@@ -80,7 +80,13 @@ class ModbusBus:
             while True:
                 unit = min(self._units, key=lambda u: u.due_s)
                 await asyncio.sleep(max(unit.due_s - clock.monotonic_s(), 0))
-                arrivals, answered = await self._poll(link, unit)
+                arrivals: list[Arrival | Sweep] = []
+                try:
+                    answered = await self._poll(link, unit, arrivals)
+                except (DeviceError, asyncio.CancelledError):
+                    if arrivals:  # What was answered before the end is not lost with the rest.
+                        yield arrivals
+                    raise
                 if arrivals:
                     yield arrivals
                 now_s = clock.monotonic_s()
@@ -91,10 +97,12 @@ class ModbusBus:
         finally:
             link.close()
 
-    async def _poll(self, link: Link, unit: Unit) -> tuple[Arrivals, bool]:
-        """Ask for all blocks of ``unit``; return what came, and whether it answered at all."""
+    async def _poll(self, link: Link, unit: Unit, arrivals: list[Arrival | Sweep]) -> bool:
+        """Ask for all blocks of ``unit``; tell whether it answered to the end.
+
+        What comes is added to ``arrivals`` at once: it is there also when the poll is cut off.
+        """
         started_s = self._clock.monotonic_s()
-        arrivals: list[Arrival | Sweep] = []
         waiting = deque(unit.begin_poll(started_s))
         good: list[Block] = []
         refused = False
@@ -110,7 +118,7 @@ class ModbusBus:
                 for missed in waiting:
                     arrivals += _faults(missed, NO_ANSWER, heard.time_unix_us)
                 unit.fail(self._clock.monotonic_s(), self._config.timeout_s, self._random)
-                return arrivals, False
+                return False
             if said.verdict is _Verdict.READ:
                 arrivals += said.arrivals
                 good.append(block)
@@ -121,7 +129,7 @@ class ModbusBus:
             if len(block.registers) > 1:
                 waiting.extendleft(reversed(block.split()))
         unit.end_poll(good, refused=refused, started_s=started_s)
-        return arrivals, True
+        return True
 
 
 def read_modbus(

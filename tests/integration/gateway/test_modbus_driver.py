@@ -36,10 +36,10 @@ def register(**overrides: Any) -> RegisterSection:  # noqa: ANN401 - any of the 
     return RegisterSection(**(values | overrides))
 
 
-def bus(tcp_port: int, *units: UnitSection) -> ModbusSection:
+def bus(tcp_port: int, *units: UnitSection, timeout_s: float = 0.2) -> ModbusSection:
     """Return a TCP bus with quick time-outs."""
     url = f"tcp://127.0.0.1:{tcp_port}"
-    return ModbusSection(name="bus", url=url, unit=list(units), timeout_s=0.2)
+    return ModbusSection(name="bus", url=url, unit=list(units), timeout_s=timeout_s)
 
 
 @asynccontextmanager
