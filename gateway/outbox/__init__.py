@@ -11,7 +11,7 @@
 * ``head``: the tiny side file that remembers where the stream stands when the file is lost.
 * ``store``: journal, seal, receipts and bounds on one SQLite connection; synchronous.
 * ``identity``: the state folder: key, first head, lock.
-* ``recovery``: opens the file; sets a torn one aside.
+* ``recovery``, ``evidence``: opens the file, sets a torn one aside; how many of those are kept.
 * ``writer``: the one thread that owns the store; the rest of the gateway talks to it.
 
 Invariant: an envelope leaves the file only on a verified receipt (tests/unit/gateway/outbox).

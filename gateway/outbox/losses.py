@@ -13,6 +13,7 @@ from gateway.outbox.recovery import Quarantine
 from gateway.reading import Entry, EventReading, count_readings
 from schemas.quantities import EventType
 
+NAMES_MAX: Final = 16  # Of deleted files in one record: an event's body is bounded.
 FAULTS_MAX: Final = 16  # Told at a time, one of a sensor's field; all are counted in any case.
 
 _log = structlog.get_logger()
@@ -48,6 +49,9 @@ class Losses:
             "file": quarantine.file.name,
             "why": quarantine.why[:TEXT_MAX].replace("\0", "?"),
         }
+        if quarantine.deleted:
+            body["deleted"] = len(quarantine.deleted)
+            body["deleted_files"] = list(quarantine.deleted[:NAMES_MAX])
         self._records.append(gateway_record(EventType.OUTBOX_QUARANTINED, body, now_unix_us))
 
     def note_refused(self, refused: Sequence[Entry]) -> None:

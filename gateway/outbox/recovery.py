@@ -9,6 +9,7 @@ A torn file must not stop the daemon. It is renamed, never deleted, and a new on
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,21 +17,22 @@ from typing import Final
 import structlog
 
 from gateway.errors import StateError
+from gateway.outbox.evidence import BYTES_FACTOR_MAX, SQLITE_ENDS, bound_aside, new_aside
 from gateway.outbox.head import Head
 from gateway.outbox.store import OutboxStore, StoreParts
 
 CHECK_BYTES_MAX: Final = 64 * 1024 * 1024  # quick_check reads all: 2 s of an SD card at start.
-_SUFFIXES: Final = ("", "-wal", "-shm")
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
-    """A file that was set aside, and why."""
+    """A file that was set aside, and why; older ones ``deleted`` that were one too many."""
 
     file: Path
     why: str
+    deleted: Sequence[str] = ()
 
 
 def open_store(parts: StoreParts, *, now_unix_us: int) -> tuple[OutboxStore, Quarantine | None]:
@@ -49,12 +51,12 @@ def open_store(parts: StoreParts, *, now_unix_us: int) -> tuple[OutboxStore, Qua
             store = _open_checked(parts)
         if store.key_id() not in {None, parts.signer.key_id}:
             store.close()
-            quarantine = set_aside(parts.path, "key_changed", now_unix_us)
+            quarantine = set_aside(parts, "key_changed", now_unix_us)
             store = OutboxStore(parts)
     except (sqlite3.DatabaseError, ValueError) as error:
         if not is_torn(error):
             raise StateError(f"outbox {parts.path}: {error}") from error
-        quarantine = set_aside(parts.path, str(error), now_unix_us)
+        quarantine = set_aside(parts, str(error), now_unix_us)
         store = OutboxStore(parts)
     if (kept := store.gateway()) not in {None, parts.gateway}:
         store.close()
@@ -107,16 +109,18 @@ def _begin(store: OutboxStore, parts: StoreParts, quarantine: Quarantine | None)
     store.begin_stream(head or Head(key_id=parts.signer.key_id), known=known)
 
 
-def set_aside(path: Path, why: str, now_unix_us: int) -> Quarantine:
-    """Rename the file at ``path`` and what belongs to it; nothing is deleted.
+def set_aside(parts: StoreParts, why: str, now_unix_us: int) -> Quarantine:
+    """Rename the outbox file and what belongs to it; of those set aside before, keep a few.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    aside = path.with_name(f"{path.name}.quarantine-{now_unix_us}")
-    for suffix in _SUFFIXES:
-        file = path.with_name(path.name + suffix)
+    path = parts.path
+    aside = new_aside(path, now_unix_us)
+    for end in SQLITE_ENDS:
+        file = path.with_name(path.name + end)
         if file.exists():
-            file.rename(aside.with_name(aside.name + suffix))
-    _log.error("outbox_quarantined", file=str(aside), why=why)
-    return Quarantine(file=aside, why=why)
+            file.rename(aside.with_name(aside.name + end))
+    deleted = bound_aside(path, parts.bytes_max * BYTES_FACTOR_MAX)
+    _log.error("outbox_quarantined", file=str(aside), why=why, deleted=deleted)
+    return Quarantine(file=aside, why=why, deleted=deleted)

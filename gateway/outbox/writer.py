@@ -144,12 +144,14 @@ class Outbox:
 
     @property
     def _age_max_s(self) -> float:
+        if not self._parts.signer.ready:
+            return max(self._age_s, RETRY_EVERY_S)
         return self._age_s if self._unreceipted < BACKLOG_MIN else max(self._age_s, BACKLOG_AGE_S)
 
     def _open(self) -> OutboxStore:
         now_unix_us = self._clock.unix_us()
         if self._torn is not None:
-            quarantine = set_aside(self._parts.path, str(self._torn), now_unix_us)
+            quarantine = set_aside(self._parts, str(self._torn), now_unix_us)
             self._losses.note_quarantine(quarantine, now_unix_us)
             self._torn = None
         store, quarantine = open_store(self._parts, now_unix_us=now_unix_us)
@@ -309,13 +311,13 @@ class Outbox:
             try:
                 self._run_commands(store)
                 left = self._write(store, flush=True)
-                head_known = store.stream() is not None
+                can_seal = store.can_seal
             except (sqlite3.Error, OSError, ValueError) as error:
                 _log.error(
                     "outbox_close_failed", error=str(error), readings_lost=self._pending.readings
                 )
                 return
-            if not self._pending and (not left or not head_known):
+            if not self._pending and (not left or not can_seal):
                 return
 
 

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from gateway.errors import StateError
+from gateway.outbox.evidence import KEPT_MAX
 from gateway.outbox.head import HEAD_FILE, HeadFile
 from gateway.outbox.identity import KEY_FILE, lock_state, open_identity
+from gateway.outbox.losses import NAMES_MAX, Losses
 from gateway.outbox.recovery import open_store
 from gateway.outbox.store import OutboxStore, ReceiptOutcome, StoreParts
 from gateway.signing import new_signer
@@ -197,6 +200,53 @@ def test_stream_of_another_gateway_is_refused(tmp_path: Path) -> None:
         open_store(replace(parts, gateway="gw-other"), now_unix_us=9)
 
     assert [e.number for e in open_new(parts).envelopes_after(0, 10)] == [1]
+
+
+def test_files_set_aside_are_bounded_and_what_was_deleted_is_named(tmp_path: Path) -> None:
+    """A card that tears every file fills no disk; the oldest evidence and the newest are kept."""
+    parts = make_parts(tmp_path)
+    named: list[str] = []
+    for clock in (10, 11, 12, 5, 14, 15, 16, 17):  # The clock went back once.
+        parts.path.write_bytes(b"torn" * clock)
+        store, quarantine = open_store(parts, now_unix_us=clock)
+        store.close()
+        assert quarantine is not None
+        named += quarantine.deleted
+    kept = sorted(int(f.name.rsplit("-", 1)[1]) for f in tmp_path.glob("*.quarantine-*"))
+
+    assert len(kept) == KEPT_MAX
+    assert {10, 11, 17} < set(kept)
+    assert {int(name.rsplit("-", 1)[1]) for name in named} == {12, 13, 14, 15}
+
+
+def test_files_set_aside_are_bounded_in_bytes(tmp_path: Path) -> None:
+    """Beyond twice the outbox's bound only the oldest and the newest stay."""
+    parts = make_parts(tmp_path, bytes_max=1_000_000)
+    for clock in (1, 2, 3):
+        parts.path.write_bytes(b"torn" * 200_000)
+        store, quarantine = open_store(parts, now_unix_us=clock)
+        store.close()
+
+    assert quarantine is not None
+    assert list(quarantine.deleted) == ["outbox.sqlite3.quarantine-2"]
+
+
+def test_record_of_a_quarantine_names_what_was_deleted_for_it(tmp_path: Path) -> None:
+    """The signed record counts all and names some, however many an older program had left."""
+    parts = make_parts(tmp_path)
+    for clock in range(1_000):
+        parts.path.with_name(f"outbox.sqlite3.quarantine-{clock}").touch()
+    parts.path.write_bytes(b"torn" * 1_000)
+    store, quarantine = open_store(parts, now_unix_us=1_000)
+    store.close()
+    assert quarantine is not None
+    losses = Losses()
+    losses.note_quarantine(quarantine, 1)
+    (record,) = losses.take_records(1)
+
+    body = cbor2.loads(record.body)
+    assert (body["file"], body["deleted"]) == ("outbox.sqlite3.quarantine-1000", 997)
+    assert len(body["deleted_files"]) == NAMES_MAX
 
 
 def test_key_and_its_first_head_are_made_together(tmp_path: Path) -> None:
