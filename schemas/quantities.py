@@ -62,14 +62,14 @@ class EventType(StrEnum):
     """What an event reading says."""
 
     HEALTH = "health"  # {"state": "up|late|silent|implausible", "why": text}
-    FAULT = "fault"  # {"why": name, "bytes": bytes}
+    FAULT = "fault"  # {"why": name, "bytes": bytes}, or {"why", "field", "value", "bound"}
     CAMERA_OBJECT = "camera_object"  # one tracked object's latest state
     CAMERA_STATUS = "camera_status"  # {"status": "online|offline|stopped", "role": text}
     CAMERA_TAMPER = "camera_tamper"  # {"what": "covered|moved|dark|blurry|frozen", "active": bool}
     GATEWAY_START = "gateway_start"  # {"software": text, "config_sha256": bytes, ...}
     CLOCK_STEP = "clock_step"  # {"step_us": int}
     READINGS_DROPPED = "readings_dropped"  # {"count": int, "why": name}
-    OUTBOX_QUARANTINED = "outbox_quarantined"  # {"file": text, "why": text}
+    OUTBOX_QUARANTINED = "outbox_quarantined"  # {"file": text, "why": text, "deleted": int ...}
     GNSS_INTEGRITY = "gnss_integrity"  # {"jamming": name, "spoofing": name}
     READER_EVENT = "reader_event"  # {"what": name, "antenna": int or null, "text": text}
     SNAPSHOT = (
