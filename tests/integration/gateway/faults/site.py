@@ -115,8 +115,8 @@ async def fault_site(folder: Path, broker: EmbeddedBroker) -> AsyncGenerator[Fau
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Devices(site), "127.0.0.1", 0)
     site.port = server.sockets[0].getsockname()[1]
-    login = {"username": "backend", "password": USERS["backend"]}
-    async with server, site.backend.serving(broker.port, **login):
+    serving = site.backend.serving(broker.port, username="backend", password=USERS["backend"])
+    async with server, serving:
         yield site
 
 
