@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 import uvicorn
 
+from backend.ca_cli import ca_cli
 from backend.clock import SystemClock
 from backend.db import Database
 from backend.errors import InvalidError
@@ -28,6 +29,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 prices = typer.Typer(no_args_is_help=True, help="Market prices.")
 cli.add_typer(prices, name="prices")
 cli.add_typer(gateway_cli, name="gateway")
+cli.add_typer(ca_cli, name="ca")
 
 
 @cli.command()

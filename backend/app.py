@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from backend import problems
 from backend.alerts import http as alerts
+from backend.certificates import http as certificates
 from backend.clock import Clock, SystemClock
 from backend.collateral import http as collateral
 from backend.commands import http as commands
@@ -79,6 +80,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     for http in (
         parties,
         plant,
+        certificates,
         commands,
         images,
         telemetry,

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from backend.errors import ConfigurationError
 
 PREFIX: Final = "PLEDGEWATCH_"
+CERTIFICATE_HOURS_MAX: Final = 24 * 397  # Longer, and a stolen one outlives its owner's memory.
 SESSION_HOURS_MAX: Final = 24 * 14  # A forgotten browser is a key left in the door.
 
 
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_check_postgres)]
     mqtt_url: MqttUrl | None = None  # with user and password; the worker needs it
     public_mqtt_url: MqttUrl | None = None  # told to gateways at enrolment; default: mqtt_url's
+    certificate_mqtt_url: MqttUrl | None = None  # told to those that get a certificate
+    certificate_hours: Annotated[float, Field(gt=0, le=CERTIFICATE_HOURS_MAX)] = 24.0 * 90
     state_dir: Path = Path("var/backend")
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=1, le=65_535)] = 8080

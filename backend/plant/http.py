@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
-from backend.config import Settings
+from backend.certificates import service as certificates
+from backend.certificates.authority import Authority
+from backend.certificates.http import CertificateView, RequestBody
 from backend.deps import (
     AppSettings,
     AsOperator,
@@ -19,12 +20,11 @@ from backend.deps import (
     get_broker_secret,
     require,
 )
-from backend.errors import UnavailableError
 from backend.ids import GatewayId, PartyId, SiteId, ZoneId
 from backend.keys import BackendKey
 from backend.parties.types import Actor, Role
 from backend.plant import service, store
-from backend.plant.broker_credentials import broker_password
+from backend.plant.broker_credentials import broker_password, broker_url
 from backend.plant.rules import CORNERS_MAX
 from backend.plant.types import Gateway, RefusedEnvelope, Sensor, Site, Zone, ZoneKind
 from schemas.quantities import UNITS, Quantity
@@ -127,11 +127,12 @@ class CodeView(BaseModel):
 
 
 class EnrolBody(Body):
-    """What a gateway proves itself with; the key is 32 bytes of Ed25519 in hexadecimal."""
+    """What a gateway proves itself with: a code, its Ed25519 key in hex, a request for TLS."""
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     gateway_id: GatewayName
     public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
+    certificate: RequestBody | None = None
 
 
 class BrokerView(BaseModel):
@@ -143,12 +144,13 @@ class BrokerView(BaseModel):
 
 
 class EnrolmentView(BaseModel):
-    """What a gateway needs from now on: the key to pin, its broker, its partition."""
+    """What a gateway needs from now on: the key to pin, its broker; a certificate if we issue."""
 
     gateway_id: str
     backend_key: str
     broker: BrokerView
     partition: int
+    certificate: CertificateView | None
 
 
 class SensorView(BaseModel):
@@ -256,7 +258,7 @@ def add_enrolment_code(
     return CodeView(gateway_id=code.gateway_id, code=text, expires_at=code.expires_at)
 
 
-@router.post("/enrol")
+@router.post("/enrol", response_model_exclude_none=True)
 def enrol(
     body: EnrolBody,
     db: Db,
@@ -267,21 +269,27 @@ def enrol(
 ) -> EnrolmentView:
     """Enrol a gateway's key with a one-time code; no login."""
     gateway_id = GatewayId(body.gateway_id)
+    authority = None if body.certificate is None else Authority.load(settings.state_dir)
     broker = BrokerView(
-        url=_broker_url(settings),
+        url=broker_url(settings, certified=authority is not None),
         username=gateway_id,
         password=broker_password(broker_secret, gateway_id),
     )
     request = service.EnrolmentRequest(
         code=body.code, gateway_id=gateway_id, public_key=bytes.fromhex(body.public_key)
     )
+    issued = None
     with db.enrolling() as conn:
         service.enrol(conn, request, now)
+        if authority is not None and body.certificate is not None:
+            asked = body.certificate.asked(gateway_id, settings)
+            issued = certificates.issue(conn, authority, asked, now)
     return EnrolmentView(
         gateway_id=gateway_id,
         backend_key=backend_key.public_key.hex(),
         broker=broker,
         partition=partition_of(gateway_id),
+        certificate=None if issued is None else CertificateView.of(issued),
     )
 
 
@@ -304,15 +312,6 @@ def list_refused_envelopes(
     with db.acting(actor) as conn:
         rows = store.list_refused(conn, gateway, before_id, limit)
     return [_refused_view(row) for row in rows]
-
-
-def _broker_url(settings: Settings) -> str:
-    url = settings.public_mqtt_url or settings.mqtt_url
-    if url is None:
-        raise UnavailableError("no_broker", "PLEDGEWATCH_PUBLIC_MQTT_URL is not set")
-    parts = urlsplit(url)
-    # Without the backend's own user and password.
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _site_view(site: Site) -> SiteView:

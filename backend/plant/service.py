@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from backend.certificates import service as certificates
 from backend.db import Conn
 from backend.errors import ForbiddenError, InvalidError, NotFoundError
 from backend.ids import AccountId, GatewayId, SiteId
@@ -124,7 +125,7 @@ def add_code(
 
 
 def revoke(conn: Conn, gateway_id: GatewayId, now: datetime) -> None:
-    """End what a gateway may do: its envelopes are refused, its stream is stopped.
+    """End what a gateway may do: envelopes, stream, certificates.
 
     Raises:
         NotFoundError: There is no such gateway, or the actor may not know of it.
@@ -133,6 +134,7 @@ def revoke(conn: Conn, gateway_id: GatewayId, now: datetime) -> None:
     if load_gateway(conn, gateway_id).key_id is None:
         raise NotEnrolledError(gateway_id)
     store.save_revoked(conn, gateway_id, now)
+    certificates.revoke_all(conn, gateway_id, now)
 
 
 def enrol(conn: Conn, request: EnrolmentRequest, now: datetime) -> None:
@@ -155,6 +157,7 @@ def enrol(conn: Conn, request: EnrolmentRequest, now: datetime) -> None:
         raise BadCodeError
     key_id = key_id_of(request.public_key)
     store.save_enrolment(conn, gateway_id, request.public_key, key_id, now)
+    certificates.revoke_all(conn, gateway_id, now)  # They were the key's that it replaces.
 
 
 def _load_site(conn: Conn, site_id: SiteId) -> Site:

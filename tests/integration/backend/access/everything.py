@@ -35,6 +35,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "facility_lock": "facility_id = %(facility)s",
     "gateway": "id = %(gateway)s",
     "stream_closed": "gateway_id = %(gateway)s",
+    "gateway_certificate": "gateway_id = %(gateway)s",
     "gateway_attestation": "gateway_id = %(gateway)s",
     "gateway_command": "gateway_id = %(gateway)s",
     "gateway_command_outcome": "gateway_id = %(gateway)s",
@@ -154,6 +155,16 @@ def _add_access_rows(conn: Conn, plant: Plant) -> UUID:
         gateway_id=plant.gateway_id,
         created_by=plant.actors[Role.LOGISTICS].account_id,
         expires_at=NOW,
+    )
+    insert(
+        conn,
+        "gateway_certificate",
+        serial=sha256(plant.name.encode()).hexdigest()[:40],
+        gateway_id=plant.gateway_id,
+        sha256=sha256(plant.name.encode()).digest(),
+        issued_at=NOW,
+        not_after=NOW + timedelta(days=90),
+        revoked_at=NOW,
     )
     assert token_id is not None
     return token_id

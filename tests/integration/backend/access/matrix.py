@@ -27,6 +27,9 @@ PUBLIC: Final[frozenset[Route]] = frozenset(
     {
         ("POST", "/api/login"),
         ("POST", "/api/enrol"),
+        # A gateway's own key speaks for it.
+        ("POST", "/api/gateways/{gateway_id}/certificate-nonces"),
+        ("POST", "/api/gateways/{gateway_id}/certificate"),
         ("GET", "/api/openapi.json"),
         ("GET", "/health"),
         ("GET", "/metrics"),

@@ -50,6 +50,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "facility_lock": LOAN,
     "gateway": PLANT,
     "gateway_attestation": PLANT_STAFF,
+    "gateway_certificate": PLANT_STAFF,
     "stream_closed": PLANT_STAFF,
     "gateway_command": PLANT_STAFF,
     "gateway_command_outcome": PLANT_STAFF,
@@ -117,6 +118,7 @@ ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
 CHANGES_OF_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "account": _PLATFORM,  # a new password, an end
     "gateway": _PLATFORM,
+    "gateway_certificate": _PLATFORM,  # its end
     "daily_price": _MARKET,
     "volatility": _MARKET,
     "price": _MARKET,  # a held price is accepted by a second source
@@ -220,7 +222,8 @@ def test_who_is_not_logged_in_sees_no_business(db: Database, plants: TwoPlants, 
     """The login sees accounts, enrolment sees gateways; without a role there is nothing."""
     allowed = {
         "auth": PUBLIC | {"account", "session", "api_token"},
-        "enrol": PUBLIC | {"gateway", "gateway_key", "enrolment_code", "stream"},
+        "enrol": PUBLIC
+        | {"gateway", "gateway_certificate", "gateway_key", "enrolment_code", "stream"},
         "": frozenset[str](),
     }[role]
     with db.auth() as conn:
