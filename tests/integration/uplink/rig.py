@@ -15,13 +15,16 @@ import uvicorn
 
 from backend.app import create_app
 from backend.clock import SystemClock
+from backend.commands import service as commands
 from backend.db import Database
+from backend.ids import GatewayId
 from backend.keys import BackendKey
 from backend.plant.broker_credentials import broker_password
 from backend.worker import Worker
 from deploy.broker import EmbeddedBroker
 from deploy.ports import free_port, polls, tcp_answers
 from gateway.control.client import NoDaemonError, ask_status
+from gateway.control.status import Status
 from gateway.outbox.identity import open_identity
 from schemas.keys import key_id_of
 from tests.builders import make_settings
@@ -68,6 +71,15 @@ class Rig:
         """Where the api listens, when it does."""
         return f"http://127.0.0.1:{self.port}"
 
+    def url_of(self, way: str) -> str:
+        """Return where a gateway sends that goes one of the two ways."""
+        return self.api_url if way == "https" else self.broker.url
+
+    def unreceipted(self) -> int:
+        """Return how many envelopes the gateway holds without a receipt."""
+        outbox = self.status().outbox
+        return -1 if outbox is None else outbox.unreceipted
+
     def weigh(self) -> None:
         """Send a weight that was never sent before."""
         self.sent += 1
@@ -102,10 +114,19 @@ class Rig:
         """Wait until every weight is held; each once, in the order of sending."""
         await self.until([float(number) for number in range(1, self.sent + 1)], self.held)
 
+    def status(self) -> Status:
+        """Return how the daemon says that it stands."""
+        return ask_status(self.folder / "state")
+
+    def challenge(self) -> None:
+        """Have the backend challenge the gateway."""
+        with self.db.working() as conn:
+            commands.challenge(conn, GatewayId(GATEWAY), None, SystemClock().now())
+
     def listens(self) -> bool:
         """Tell whether the daemon reads the scale: what is sent before is discarded."""
         try:
-            status = ask_status(self.folder / "state")
+            status = self.status()
         except NoDaemonError:
             return False
         return self.line.is_open and all(driver.state != "waiting" for driver in status.drivers)
