@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from gateway.envelope import Link
+from gateway.errors import UnavailableError
 from gateway.outbox.bounds import Fault
 from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
 from gateway.outbox.draft import Place, UnsealableError, draft_envelope
@@ -21,6 +22,7 @@ from gateway.outbox.journal import Front, Journal
 from gateway.outbox.parts import ReceiptOutcome, StoredEnvelope, StoreParts, WriteOutcome
 from gateway.outbox.ranks import Rank, rank_of, share
 from gateway.outbox.records import unsealable_record
+from gateway.outbox.room import Room
 from gateway.outbox.rotation import Rotation, RotationOutcome
 from gateway.outbox.schema import migrate
 from gateway.outbox.segments import Segments
@@ -28,7 +30,6 @@ from gateway.outbox.thinning import Thinner, raise_sendable
 from gateway.reading import ClockSegment, Entry, EventReading, Sweep
 from schemas.receipt import Receipt
 
-WAL_BYTES_MAX: Final = 4 * 1024 * 1024  # Checkpointed when it has grown to half of this.
 RESERVE_SHARE: Final = 0.1  # Kept free of scalars: a share each for what ranks above them.
 THIN_SHARE: Final = 0.25  # Of the bound: with less left, what was never sent is thinned.
 SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
@@ -50,13 +51,9 @@ class OutboxStore:
             StateError: A newer version wrote it.
         """
         self._parts = parts
-        wal_bytes_max = min(WAL_BYTES_MAX, parts.bytes_max // 4)
-        self._pages_max = (parts.bytes_max - wal_bytes_max) // PAGE_BYTES
         self._db = connect(parts.path)
         try:
-            self._db.execute(f"PRAGMA max_page_count = {self._pages_max:d}")
-            self._db.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes_max // PAGE_BYTES // 2:d}")
-            self._db.execute(f"PRAGMA journal_size_limit = {wal_bytes_max:d}")
+            self._room = Room(self._db, parts.path, parts.bytes_max)
             migrate(self._db)
             self._journal = Journal(self._db)
             self._thinner = Thinner(self._db, parts.signer)
@@ -84,10 +81,8 @@ class OutboxStore:
 
     @property
     def pages_left(self) -> int:
-        """How many more pages the bound allows; pages freed inside the file count as left."""
-        total = int(self._db.execute("PRAGMA page_count").fetchone()[0])
-        free = int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
-        return self._pages_max - total + free
+        """How many more pages there is room for; pages freed inside the file count as left."""
+        return self._room.pages_left
 
     @property
     def last_sequence(self) -> int:
@@ -161,7 +156,7 @@ class OutboxStore:
             sealed = 0
             head = self.stream()
             for _ in range(SEALS_A_WRITE_MAX):
-                unsealed = self._sealable()
+                unsealed = self._sealable() if self._parts.signer.ready else 0
                 if not unsealed or not (flush or unsealed >= self._parts.limits.readings_max):
                     break
                 further = None if head is None else self._seal(head)
@@ -269,10 +264,15 @@ class OutboxStore:
         Raises:
             sqlite3.Error: The disk refuses; nothing has happened. The store must be opened anew.
         """
-        left = self.pages_left
-        if left >= self._pages_max * THIN_SHARE:
+        left, whole = self.pages_left, self._room.pages_max
+        if left >= whole * THIN_SHARE or not self._parts.signer.ready:
             return 0
-        return self._thinner.step(urgent=left < self._pages_max * RESERVE_SHARE * 1.5)
+        try:
+            return self._thinner.step(urgent=left < whole * RESERVE_SHARE * 1.5)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            return 0  # Rolled back; others fill the disk, and journalling may go on.
 
     def stats(self) -> OutboxStats:
         """Return the counts of this outbox."""
@@ -297,7 +297,7 @@ class OutboxStore:
 
     def _append(self, batches: Iterable[tuple[ClockSegment, Sequence[Entry]]]) -> Sequence[Entry]:
         refused: list[Entry] = []
-        reserve_bytes = int(self._pages_max * RESERVE_SHARE) * PAGE_BYTES
+        reserve_bytes = int(self._room.pages_max * RESERVE_SHARE) * PAGE_BYTES
         floor_bytes = min(SEAL_BYTES, reserve_bytes // 2)
         bounds = [share(rank, reserve_bytes, floor_bytes) for rank in Rank]
         left_bytes = self.pages_left * PAGE_BYTES
@@ -318,7 +318,7 @@ class OutboxStore:
         return refused
 
     def _seal(self, head: Head) -> Head | None:
-        """Seal the oldest readings behind ``head``; None when the bound leaves no room for it.
+        """Seal the oldest readings behind ``head``; None: no room for it, or the key is not there.
 
         A reading that no envelope can hold is set aside instead; ``head`` is where it was then.
         """
@@ -348,7 +348,10 @@ class OutboxStore:
         if draft is None:
             return None
         envelope = draft.envelope
-        message = self._parts.signer.sign_envelope(envelope)
+        try:
+            message = self._parts.signer.sign_envelope(envelope)
+        except UnavailableError:
+            return None  # The holder has told why; what is read is journalled meanwhile.
         digest = sha256(message).digest()
         self._db.execute(
             "INSERT INTO envelopes VALUES (?, ?, ?, ?)",

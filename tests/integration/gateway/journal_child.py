@@ -17,20 +17,21 @@ from gateway.reading import Scalar
 from schemas.quantities import Quantity
 
 BATCH = 3
+BYTES_MAX = 64 * 1024 * 1024
 ROUNDS_MAX = 100_000  # Only until it is killed.
 GATEWAY = "gw-test"
 
 
-def main(folder: Path) -> None:
-    """Journal for ever into ``folder``."""
+def main(folder: Path, batch: int = BATCH, bytes_max: int = BYTES_MAX) -> None:
+    """Journal for ever into ``folder``, ``batch`` readings at a time."""
     signer, _ = open_identity(folder)
     parts = StoreParts(
         path=folder / OUTBOX_FILE,
         head_file=HeadFile(folder / HEAD_FILE),
         gateway=GATEWAY,
         signer=signer,
-        limits=SealLimits(readings_max=16),
-        bytes_max=64 * 1024 * 1024,
+        limits=SealLimits(readings_max=max(16, batch)),
+        bytes_max=bytes_max,
     )
     clock = SystemClock()
     outbox = Outbox(parts, clock, age_s=0.01, notify=lambda: None)
@@ -44,9 +45,9 @@ def main(folder: Path) -> None:
                 time_unix_us=clock.unix_us(),
                 value=float(value + step),
             )
-            for step in range(BATCH)
+            for step in range(batch)
         ]
-        value += BATCH
+        value += batch
         outbox.put(Batch(segment=segment, readings=readings, urgent=value % 7 == 0))
         durable = outbox.stats().result().emitted
         sys.stdout.write(f"{durable}\n")
@@ -54,4 +55,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -16,6 +16,7 @@ from schemas import command as command_format
 from schemas import receipt as receipt_format
 from schemas.command import Command
 from schemas.cose import bytes_to_sign, decode_sign1, encode_protected, encode_sign1
+from schemas.digest import Digest, decode_digest, is_digest
 from schemas.envelope import ENVELOPE_BYTES_MAX, GENESIS_HASH, Envelope, decode_envelope
 from schemas.keys import key_id_of
 from schemas.receipt import Receipt, StreamState
@@ -64,6 +65,7 @@ class FakeBackend:
     sha256: bytes = GENESIS_HASH
     readings: int = 0
     envelopes: list[Envelope] = field(default_factory=list[Envelope])
+    digests: list[Digest] = field(default_factory=list[Digest])
     duplicates: int = 0
     gaps: int = 0
     forks: int = 0
@@ -76,18 +78,23 @@ class FakeBackend:
         if self.gateway_key is not None:
             key = Ed25519PublicKey.from_public_bytes(self.gateway_key)
             key.verify(sign1.signature, sign1.signed_bytes)
-        envelope = decode_envelope(sign1)
+        envelope = decode_digest(sign1) if is_digest(sign1) else decode_envelope(sign1)
         assert envelope.gateway == self.gateway
         digest = sha256(message).digest()
         if self.forget(envelope.number):
             return None
-        if envelope.number == self.number + 1:
+        thinned = isinstance(envelope, Digest)
+        if (envelope.first_number if thinned else envelope.number) == self.number + 1:
             assert envelope.previous_sha256 == self.sha256
             assert envelope.readings_before == self.readings
-            self.number, self.sha256 = envelope.number, digest
+            self.number = envelope.number
+            self.sha256 = envelope.last_sha256 if thinned else digest
             self.readings += envelope.readings
             self.hashes[envelope.number] = digest
-            self.envelopes.append(envelope)
+            if thinned:
+                self.digests.append(envelope)
+            else:
+                self.envelopes.append(envelope)
         elif envelope.number <= self.number:
             self.duplicates += 1
             if self.hashes.get(envelope.number, digest) != digest:
