@@ -18,11 +18,15 @@ Invariant: nothing here decides; a command asks a stage and prints the answer.
 import importlib
 import sys
 from types import ModuleType
-from typing import cast
+from typing import Final, cast
 
-if sys.modules.keys().isdisjoint({"rich", "structlog"}):
-    # structlog takes rich along where it finds it, for a console that a daemon does not have: a
-    # tenth of its memory. The commands that draw import rich themselves, later.
-    sys.modules["rich"] = cast("ModuleType", None)  # Python reference, 5.3.1: it is not found.
+_TAKEN_ALONG: Final = ("rich", "greenlet")
+
+if sys.modules.keys().isdisjoint({*_TAKEN_ALONG, "structlog"}):
+    # structlog takes them along where it finds them, for a console and for threads that a daemon
+    # does not have: a tenth of its memory. The commands that draw import rich themselves, later.
+    for _name in _TAKEN_ALONG:
+        sys.modules[_name] = cast("ModuleType", None)  # Python reference, 5.3.1: it is not found.
     importlib.import_module("structlog")
-    del sys.modules["rich"]
+    for _name in _TAKEN_ALONG:
+        del sys.modules[_name]

@@ -1,16 +1,18 @@
 """Run the daemon; check its configuration."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.common import ConfigOption, failed, load, load_found
-from gateway.config.file import KINDS, sections_of
+from gateway.config.file import KINDS, Config, sections_of
 from gateway.config.remote import REMOTE_FILE
 from gateway.errors import GatewayError
 from gateway.log import LogLevel, configure_logging
 from gateway.supervisor.gateway import run_gateway
+from gateway.supervisor.memory import bound_heaps, give_back, pack, unpack
 from gateway.uplink.target import resolve_uplink
 
 
@@ -22,7 +24,8 @@ def run(
 ) -> None:
     """Read the sensors and send what they say, until told to stop."""
     configure_logging(log_level)
-    loaded, digest = load(config)
+    bound_heaps()
+    loaded, digest = _load_compact(config)
     try:
         asyncio.run(run_gateway(config, loaded, digest))
     except GatewayError as error:
@@ -32,6 +35,15 @@ def run(
         if expected is None or other is not None:
             raise
         raise failed(_first(expected)) from None
+
+
+def _load_compact(path: Path) -> tuple[Config, bytes]:
+    """Return the configuration and its SHA-256; nothing else of it stays in memory."""
+    loaded, digest = load(path)
+    packed = pack(loaded)
+    del loaded
+    give_back()
+    return unpack(packed, Config), digest
 
 
 def check(config: ConfigOption) -> None:

@@ -19,8 +19,10 @@ from gateway.errors import ConfigError
 from schemas.quantities import Quantity
 
 
-class RegisterSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One value in a unit's registers."""
+class RegisterSection(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, gc=False
+):
+    """One value in a unit's registers. There may be ten thousand: they share their defaults."""
 
     sensor: SensorName
     quantity: Quantity

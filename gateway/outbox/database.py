@@ -7,6 +7,7 @@ from typing import Final
 
 BUSY_TIMEOUT_S: Final = 5.0  # The outbox command reads while the daemon writes.
 PAGE_BYTES: Final = 4_096
+CACHE_KIB_MAX: Final = 512  # A quarter of SQLite's own: old pages are seldom read again.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES:d}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA cache_size = {-CACHE_KIB_MAX:d}")
     except BaseException:
         db.close()
         raise

@@ -5,6 +5,7 @@
 * ``changes``: what a new configuration asks of a running gateway. Pure.
 * ``observe``: how the gateway stands, as one value.
 * ``pulse``: signs of life to the service manager.
+* ``memory``: what starting took goes back to the machine.
 
 The only place of the gateway that catches every exception: a driver with a bug is restarted like
 one whose cable was pulled, and the others go on.
