@@ -25,6 +25,7 @@ from deploy.broker import EmbeddedBroker
 from deploy.ports import free_port, polls, tcp_answers
 from gateway.control.client import NoDaemonError, ask_status
 from gateway.control.status import Status
+from gateway.errors import UnavailableError
 from gateway.outbox.identity import open_identity
 from schemas.keys import key_id_of
 from tests.builders import make_settings
@@ -127,7 +128,7 @@ class Rig:
         """Tell whether the daemon reads the scale: what is sent before is discarded."""
         try:
             status = self.status()
-        except NoDaemonError:
+        except (NoDaemonError, UnavailableError):  # Not yet, or just begun.
             return False
         return self.line.is_open and all(driver.state != "waiting" for driver in status.drivers)
 
