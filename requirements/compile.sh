@@ -12,4 +12,5 @@ lock() { # lock NAME EXTRAS...
 lock dev --extra demo --group dev "${@}"
 lock demo --extra demo -c requirements/dev.txt "${@}"
 lock gateway --extra gateway -c requirements/dev.txt "${@}"
+lock gateway-pkcs11 --extra gateway-pkcs11 -c requirements/dev.txt "${@}"
 lock backend --extra backend -c requirements/dev.txt "${@}"

@@ -14,6 +14,7 @@ from gateway.outbox.identity import (
     open_identity,
     replace_identity,
 )
+from gateway.signing import open_token
 from gateway.uplink.enrolment import request_enrolment, save_enrolment
 
 
@@ -42,10 +43,14 @@ def enrol(
     """Enrol this gateway: show the backend its key, and learn the backend's."""
     loaded, _ = load(config)
     state_dir = Path(loaded.gateway.state_dir)
+    clock = SystemClock()
+    token = open_token(loaded.key, state_dir, clock)
     try:
         if new_key:
             lock_state(state_dir)  # A daemon would go on with the old one.
-        signer = enrolling_signer(state_dir) if new_key else open_identity(state_dir)[0]
+            signer = enrolling_signer(state_dir, token)
+        else:
+            signer, _ = open_identity(state_dir, token)
         enrolment = request_enrolment(
             url, code, loaded.gateway.id, signer.public_key, ca_file=ca_file
         )
@@ -53,7 +58,7 @@ def enrol(
             raise UntrustedError(f"backend key is {enrolment.backend_key}, must be {backend_key}")
         save_enrolment(state_dir, enrolment)
         if new_key:
-            aside = replace_identity(state_dir, SystemClock().unix_us())
+            aside = replace_identity(state_dir, clock.unix_us(), token)
             typer.echo(f"the old key and outbox are in {aside}", err=True)
     except GatewayError as error:
         raise failed(error) from None
@@ -63,7 +68,9 @@ def enrol(
 def _public_key(config: Path) -> None:
     loaded, _ = load(config)
     try:
-        signer, new = open_identity(Path(loaded.gateway.state_dir))
+        state_dir = Path(loaded.gateway.state_dir)
+        token = open_token(loaded.key, state_dir, SystemClock())
+        signer, new = open_identity(state_dir, token)
     except GatewayError as error:
         raise failed(error) from None
     if new:

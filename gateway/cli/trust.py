@@ -21,6 +21,7 @@ from gateway.outbox.identity import (
 )
 from gateway.outbox.recovery import open_store
 from gateway.outbox.store import StoreParts
+from gateway.signing import open_token
 from gateway.supervisor.rotate import check_begun, naming_event
 
 
@@ -43,7 +44,8 @@ def _rotate_alone(config: Config) -> str:
     state_dir = Path(config.gateway.state_dir)
     lock_state(state_dir)
     clock = SystemClock()
-    signer, _ = open_identity(state_dir)
+    token = open_token(config.key, state_dir, clock)
+    signer, _ = open_identity(state_dir, token)
     parts = StoreParts(
         path=state_dir / OUTBOX_FILE,
         head_file=HeadFile(state_dir / HEAD_FILE),
@@ -52,11 +54,11 @@ def _rotate_alone(config: Config) -> str:
         limits=SealLimits(readings_max=config.seal.count, bytes_max=config.seal.bytes),
         bytes_max=config.outbox.bytes_max,
         window=config.uplink.window,
-        turn=partial(turn_key, state_dir, signer),
+        turn=partial(turn_key, state_dir, signer, token=token),
     )
     store, _ = open_store(parts, now_unix_us=clock.unix_us())
     try:
-        following = next_signer(state_dir)
+        following = next_signer(state_dir, token)
         named = naming_event(config.gateway.id, signer, following, clock)
         check_begun(store.begin_rotation(clock.segment(), named, following.key_id))
     finally:

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from gateway.config.camera import CameraSection, check_camera, name_camera
 from gateway.config.gpsd import GpsdSection, check_gpsd, name_gpsd
+from gateway.config.key import KeySection, check_key
 from gateway.config.llrp import LlrpSection, check_llrp, name_llrp
 from gateway.config.modbus import ModbusSection, check_modbus, name_modbus
 from gateway.config.own import (
@@ -38,6 +39,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
     gateway: GatewaySection
+    key: KeySection = field(default_factory=KeySection)
     uplink: UplinkSection = field(default_factory=UplinkSection)
     seal: SealSection = field(default_factory=SealSection)
     outbox: OutboxSection = field(default_factory=OutboxSection)
@@ -118,6 +120,7 @@ def config_of(raw: dict[str, Any], vocabulary: Vocabulary) -> Config:
     for kind in KINDS:
         for key, section in sections_of(config, kind):
             kind.check(key, section, vocabulary)
+    check_key(config.key)
     check_uplink(config.uplink)
     metrics_address(config.metrics)
     return config

@@ -117,6 +117,7 @@ def _uplink(uplink: UplinkStatus) -> Iterable[str]:
 
 
 def _process(status: Status) -> Iterable[str]:
+    yield _one("key_available", "gauge", "1 while the key signs.", float(not status.key_fault))
     yield _one(
         "clock_disciplined",
         "gauge",

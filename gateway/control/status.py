@@ -90,7 +90,10 @@ class ProcessStatus(Struct, frozen=True, kw_only=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """Everything; ``outbox`` is None while its disk does not answer."""
+    """Everything; ``outbox`` is None while its disk does not answer.
+
+    ``key_fault`` says why the key does not sign now; empty: it does.
+    """
 
     gateway: str
     software: str
@@ -103,6 +106,7 @@ class Status(Struct, frozen=True, kw_only=True):
     uplink: UplinkStatus
     clock: ClockStatus
     process: ProcessStatus
+    key_fault: str = ""
 
 
 class Rotating(Struct, frozen=True, kw_only=True):

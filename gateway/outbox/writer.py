@@ -311,7 +311,7 @@ class Outbox:
             try:
                 self._run_commands(store)
                 left = self._write(store, flush=True)
-                can_seal = store.can_seal
+                can_seal = self._parts.signer.ready and store.stream() is not None
             except (sqlite3.Error, OSError, ValueError) as error:
                 _log.error(
                     "outbox_close_failed", error=str(error), readings_lost=self._pending.readings

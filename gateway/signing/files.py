@@ -1,4 +1,4 @@
-"""Secrets on disk: for their owner only, whole or not at all, and there after a power cut."""
+"""The key's file in the state folder: the private key, or the public half of a token's."""
 
 import os
 import stat
@@ -6,13 +6,24 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from gateway.errors import StateError
-from gateway.signing.signer import Signer
+from gateway.signing.secret import save_private
+from gateway.signing.signer import Signer, new_signer
+from gateway.signing.token import Token, TokenHolder
 
 KEY_FILE_BYTES_MAX: Final = 4_096  # PKCS #8 PEM of an Ed25519 key is 119 bytes.
+_PUBLIC_HEAD: Final = b"-----BEGIN PUBLIC KEY-----"
 
 
 def save_key(signer: Signer, path: Path) -> None:
@@ -21,55 +32,53 @@ def save_key(signer: Signer, path: Path) -> None:
     Raises:
         StateError: The file cannot be written.
     """
-    save_private(path, signer.private_pem(), "key file")
+    save_private(path, signer.holder.file_pem(), "key file")
 
 
-def save_private(path: Path, data: bytes, what: str) -> None:
-    """Write ``data`` to ``path`` with mode 0600, whole or not at all.
+def make_key(token: Token | None) -> Signer:
+    """Return a signer with a new key, made inside ``token`` if there is one; in no file yet.
 
     Raises:
-        StateError: The file cannot be written.
+        GatewayError: The token makes none now.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    return new_signer() if token is None else Signer(TokenHolder(token, token.generate()))
+
+
+def load_key(path: Path, token: Token | None = None) -> Signer:
+    """Return the key kept at ``path``; ``token`` is not asked yet, it may be out.
+
+    Raises:
+        StateError: The file is unreadable, open to others, or holds no Ed25519 key; or its key is
+            inside a token, and none is configured.
+    """
+    pem = _read(path)
     try:
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise StateError(f"{what} {path}: {error.strerror or error}") from error
+        if pem.startswith(_PUBLIC_HEAD):
+            key = load_pem_public_key(pem)
+        else:
+            key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise StateError(f"key file {path}: no PKCS #8 PEM: {error}") from error
+    match key:
+        case Ed25519PrivateKey():
+            return Signer(key)
+        case Ed25519PublicKey():
+            if token is None:
+                raise StateError(
+                    f"key file {path}: the private key is inside a token; must be named in [key]"
+                )
+            return Signer(TokenHolder(token, key.public_bytes(Encoding.Raw, PublicFormat.Raw)))
+        case _:
+            what = type(key).__name__
+            raise StateError(f"key file {path}: holds {what}, must be an Ed25519 key")
 
 
-def load_key(path: Path) -> Signer:
-    """Return the key kept at ``path``.
-
-    Raises:
-        StateError: The file is unreadable, open to others, or holds no Ed25519 key.
-    """
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise StateError(f"key file {path}: mode is {mode:04o}, must be 0600")
-            pem = file.read(KEY_FILE_BYTES_MAX)
-        key = load_pem_private_key(pem, password=None)
+            return file.read(KEY_FILE_BYTES_MAX)
     except OSError as error:
         raise StateError(f"key file {path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise StateError(f"key file {path}: no PKCS #8 PEM: {error}") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise StateError(f"key file {path}: holds {type(key).__name__}, must be an Ed25519 key")
-    return Signer(key)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,13 +1,8 @@
 """The gateway's Ed25519 key: made once, used to seal envelopes."""
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
+from gateway.signing.holder import FileHolder, KeyHolder
 from schemas import envelope as envelope_format
 from schemas.cose import bytes_to_sign, encode_protected, encode_sign1
 from schemas.envelope import Envelope
@@ -15,11 +10,12 @@ from schemas.keys import key_id_of
 
 
 class Signer:
-    """Holds the private key; gives out the public one and signed envelopes."""
+    """Gives out the public key and signed envelopes; who holds the private one is its holder."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self.public_key = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    def __init__(self, key: Ed25519PrivateKey | KeyHolder) -> None:
+        holder = FileHolder(key) if isinstance(key, Ed25519PrivateKey) else key
+        self.holder: KeyHolder = holder
+        self.public_key = holder.public_key
         self.key_id = key_id_of(self.public_key)
         self._protected = encode_protected(envelope_format.content_type(), self.key_id)
 
@@ -27,19 +23,33 @@ class Signer:
         """Hold the key of ``other`` from now on: the stream goes on under it."""
         vars(self).update(vars(other))  # At once: another thread may read the key's id.
 
-    def private_pem(self) -> bytes:
-        """Return the private key as PKCS #8 PEM, for its file only."""
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    @property
+    def ready(self) -> bool:
+        """Whether it is worth asking for a signature now; a token may be out."""
+        return self.holder.ready
+
+    @property
+    def fault(self) -> str:
+        """Why there was no signature the last time; empty: there was."""
+        return self.holder.fault
 
     def sign_envelope(self, envelope: Envelope) -> bytes:
-        """Return ``envelope`` as the COSE_Sign1 message that travels."""
+        """Return ``envelope`` as the COSE_Sign1 message that travels.
+
+        Raises:
+            UnavailableError: The key's holder cannot sign now.
+        """
         payload = envelope_format.encode_payload(envelope)
-        signature = self._key.sign(bytes_to_sign(self._protected, payload))
+        signature = self.holder.sign(bytes_to_sign(self._protected, payload))
         return encode_sign1(self._protected, payload, signature)
 
     def sign(self, text: bytes) -> bytes:
-        """Return the signature over ``text``, which says for itself what it is for."""
-        return self._key.sign(text)
+        """Return the signature over ``text``, which says for itself what it is for.
+
+        Raises:
+            UnavailableError: The key's holder cannot sign now.
+        """
+        return self.holder.sign(text)
 
 
 def new_signer() -> Signer:

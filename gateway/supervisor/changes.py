@@ -11,7 +11,7 @@ from gateway.drivers.plan.device import DriverPlan
 from gateway.errors import ConfigError
 
 # Sections that are read once, at the start.
-_FIXED: Final = ("seal", "outbox", "metrics")
+_FIXED: Final = ("key", "seal", "outbox", "metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,10 @@ from gateway.outbox.identity import OUTBOX_FILE, lock_state, open_identity, turn
 from gateway.outbox.store import StoreParts
 from gateway.outbox.writer import Batch, Outbox
 from gateway.reading import GATEWAY_SENSOR, ClockSegment, Entry
-from gateway.signing import CommandVerifier, ReceiptVerifier
+from gateway.signing import CommandVerifier, ReceiptVerifier, open_token
 from gateway.supervisor.changes import check_same_gateway, compare_plans, fix_sections
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.keywatch import KeyWatch
 from gateway.supervisor.observe import Observed, observe
 from gateway.supervisor.orders import Orders
 from gateway.supervisor.pulse import Pulse
@@ -65,10 +66,11 @@ class Gateway:
         self._config = config
         self._config_sha256 = config_sha256
         self._uplinked = resolve_uplink(config)
-        self._signer, _ = open_identity(state_dir)
+        self._clock = SystemClock()
+        self._token = open_token(config.key, state_dir, self._clock)
+        self._signer, _ = open_identity(state_dir, self._token)
         self._lock = lock_state(state_dir)
         self._random = random
-        self._clock = SystemClock()
         self._began_s = self._clock.monotonic_s()
         self._loop = asyncio.get_running_loop()
         self._changing = asyncio.Lock()
@@ -81,7 +83,7 @@ class Gateway:
             limits=SealLimits(readings_max=config.seal.count, bytes_max=config.seal.bytes),
             bytes_max=config.outbox.bytes_max,
             window=config.uplink.window,
-            turn=partial(turn_key, state_dir, self._signer),
+            turn=partial(turn_key, state_dir, self._signer, token=self._token),
         )
         self._outbox = Outbox(parts, self._clock, age_s=config.seal.age_s, notify=self._notify)
         self._intake = Intake((), self._clock, self._journal)
@@ -160,6 +162,7 @@ class Gateway:
                 crew=self._crew,
                 outbox=self._outbox,
                 uplink=self._uplink,
+                signer=self._signer,
                 transport=self._uplinked.transport,
             )
         )
@@ -249,8 +252,10 @@ class Gateway:
     async def _tick(self) -> None:
         """Watch sensors, clock and journal; tell the service manager while all of them live."""
         pulse = Pulse(self._manager, self._outbox, self._clock)
+        key = KeyWatch(self._signer, self._intake.announce)
         while True:
             self._intake.tick()
+            key.look()
             if not self._outbox.alive:
                 raise StateError("outbox: its thread has ended; the daemon must be started again")
             await pulse.beat(self.status)
@@ -314,6 +319,7 @@ class Gateway:
             signer=self._signer,
             outbox=self._outbox,
             clock=self._clock,
+            token=self._token,
         )
         rotating = await begin_to_turn(parts, self._intake.segment)
         self._uplink.wake()

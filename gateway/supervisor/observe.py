@@ -32,6 +32,7 @@ from gateway.outbox.database import OutboxStats
 from gateway.outbox.store import OutboxStore
 from gateway.outbox.writer import Outbox
 from gateway.reading import EventReading, Scalar, Sighting
+from gateway.signing import Signer
 from gateway.supervisor.crew import Crew, Driver
 from gateway.uplink.line import Transport
 from gateway.uplink.session import Uplink
@@ -60,6 +61,7 @@ class Observed:
     crew: Crew
     outbox: Outbox
     uplink: Uplink
+    signer: Signer
     transport: Transport
 
 
@@ -76,6 +78,7 @@ async def observe(parts: Observed) -> Status:
         sensors=_sensors(parts, now_s),
         drivers=[_driver(driver, now_s) for driver in parts.crew.drivers.values()],
         outbox=outbox,
+        key_fault=parts.signer.fault,
         uplink=_uplink(parts.uplink, parts.transport, now_s),
         clock=ClockStatus(
             state=parts.intake.segment.state.name,
@@ -98,6 +101,8 @@ def one_line(status: Status) -> str:
     waiting = "outbox does not answer"
     if status.outbox is not None:
         waiting = f"{status.outbox.unreceipted} envelopes wait"
+    if status.key_fault:
+        waiting = f"{waiting}; the key does not sign"
     up = f"{states['up']} of {len(status.sensors)} sensors up"
     return f"{up}; uplink {status.uplink.state}; {waiting}"
 

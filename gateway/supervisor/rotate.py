@@ -12,7 +12,7 @@ from gateway.outbox.identity import next_signer
 from gateway.outbox.rotation import RotationOutcome
 from gateway.outbox.writer import Outbox
 from gateway.reading import GATEWAY_SENSOR, ClockSegment, EventReading
-from gateway.signing import Signer
+from gateway.signing import Signer, Token
 from schemas.bodies import encode_body
 from schemas.quantities import EventType
 from schemas.rotation import proof_text
@@ -27,6 +27,7 @@ class TurnParts:
     signer: Signer
     outbox: Outbox
     clock: SystemClock
+    token: Token | None
 
 
 async def begin_to_turn(parts: TurnParts, segment: ClockSegment) -> Rotating:
@@ -35,8 +36,10 @@ async def begin_to_turn(parts: TurnParts, segment: ClockSegment) -> Rotating:
     Raises:
         GatewayError: It cannot begin now.
     """
-    following = await asyncio.to_thread(next_signer, parts.state_dir)
-    named = naming_event(parts.gateway, parts.signer, following, parts.clock)
+    following = await asyncio.to_thread(next_signer, parts.state_dir, parts.token)
+    named = await asyncio.to_thread(
+        naming_event, parts.gateway, parts.signer, following, parts.clock
+    )
     outcome = await asyncio.wrap_future(
         parts.outbox.run(lambda store: store.begin_rotation(segment, named, following.key_id))
     )
@@ -47,7 +50,11 @@ async def begin_to_turn(parts: TurnParts, segment: ClockSegment) -> Rotating:
 def naming_event(
     gateway: str, present: Signer, following: Signer, clock: SystemClock
 ) -> EventReading:
-    """Return the last reading under the present key: the next key, and that it is held here."""
+    """Return the last reading under the present key: the next key, and that it is held here.
+
+    Raises:
+        UnavailableError: The next key's holder cannot sign now.
+    """
     text = proof_text(gateway, present.key_id, following.public_key)
     body = {"public_key": following.public_key, "proof": following.sign(text)}
     return EventReading(

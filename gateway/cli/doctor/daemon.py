@@ -29,6 +29,9 @@ def check_daemon(status: Status, config_sha256: bytes) -> Iterator[Finding]:
     if status.process.rss_bytes > RSS_BYTES_MAX:
         what = f"the daemon uses {bytes_text(status.process.rss_bytes)}"
         yield warning("memory", what, "restart it, and tell the makers")
+    if status.key_fault:
+        remedy = "put the token back; readings are journalled, and sealed when the key signs"
+        yield problem("key", status.key_fault, remedy)
     if status.clock.steps:
         what = f"it stepped {status.clock.steps} times since the start"
         yield warning("clock", what, "one source of time only: NTP or GNSS")

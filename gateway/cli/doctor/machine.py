@@ -14,7 +14,7 @@ from gateway.config.file import Config
 from gateway.errors import GatewayError
 from gateway.outbox.head import HEAD_FILE
 from gateway.outbox.identity import KEY_FILE, OUTBOX_FILE
-from gateway.signing.files import load_key
+from gateway.signing import FileHolder, load_key, open_token
 from schemas.envelope import ClockState
 
 FREE_BYTES_MIN: Final = 64 * 1024 * 1024  # Below this a day of a busy site finds no room.
@@ -62,12 +62,23 @@ def check_key(config: Config) -> Iterator[Finding]:
         if not path.exists():
             yield problem("key", f"{path} does not exist", "`keygen`, then `enrol`")
             return
-        load_key(path)
+        token = open_token(config.key, path.parent, SystemClock())
+        signer = load_key(path, token)
+        if token is not None and isinstance(signer.holder, FileHolder):
+            remedy = "`rotate` makes the next key inside the token"
+            yield warning("key", f"{path} holds the private key, not the token", remedy)
+            return
+        if token is not None:
+            token.check(signer.public_key)
+            yield ok("key", f"inside token {config.key.token!r}, {signer.key_id.hex()}")
+            return
     except PermissionError:
         who = "run this as root or as the gateway's user"
         yield problem("key", f"{path} may not be read by this user", who)
     except GatewayError as error:
         remedy = f"chmod 600 {path}; enrol anew if somebody may have copied it"
+        if config.key.module is not None:
+            remedy = "plug the token in; look at [key] in the configuration; `enrol --new-key`"
         yield problem("key", str(error), remedy)
     else:
         yield ok("key", f"{path}, mode 0600")
