@@ -127,11 +127,12 @@ def chain(db: Database, db_url: str, broker: EmbeddedBroker, tmp_path: Path) -> 
             more=login,
         )
         signer, _ = open_identity(tmp_path / "state")
-        _enrol(made, signer.public_key)
+        enrol_by_hand(made, signer.public_key)
         yield Chain(db=db, made=made, broker=broker, key=key, config=config, line=line)
 
 
-def _enrol(made: Warehouse, public_key: bytes) -> None:
+def enrol_by_hand(made: Warehouse, public_key: bytes) -> None:
+    """Let the backend know a gateway's key, as its API would."""
     key_id = key_id_of(public_key)
     made.execute(
         "INSERT INTO gateway (id, site_id, public_key, key_id, enrolled_at)"
