@@ -3,7 +3,7 @@
 #
 #   deploy/install.sh env demo|dev   .venv with requirements/demo.txt or dev.txt, every file by hash;
 #                                    does nothing when that was done before
-#   deploy/install.sh test-tools     Mosquitto and Chromium from the distribution, if we are root and
+#   deploy/install.sh test-tools     Mosquitto, Chromium and SoftHSM2 from the distribution, if we are root and
 #                                    they are missing; never fails: tests skip what is not there
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -100,12 +100,15 @@ stamp() { cat "$venv/.stamp-$1" 2>/dev/null || true; }
 
 has_chromium() { command -v chromium chromium-browser google-chrome >/dev/null; }
 
+has_softhsm() { command -v softhsm2-util >/dev/null; }
+
 has_mosquitto() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v mosquitto >/dev/null; }
 
 install_test_tools() {
   local missing=()
   has_mosquitto || missing+=(mosquitto)
   has_chromium || missing+=(chromium)
+  has_softhsm || missing+=(softhsm2)
   [ ${#missing[@]} -gt 0 ] || return 0
   if ! can_apt; then
     say "Not installed: ${missing[*]}. The tests that need them are skipped."

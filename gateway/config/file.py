@@ -32,7 +32,7 @@ from gateway.reading import GATEWAY_SENSOR
 
 CONFIG_BYTES_MAX: Final = 4 * 1024 * 1024  # Ten thousand registers need a quarter of this.
 SENSORS_MAX: Final = 12_000  # A hundred Modbus units of a hundred registers, and some.
-_SECRETS: Final = frozenset({"password"})
+_SECRETS: Final = frozenset({"password", "pin"})
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
