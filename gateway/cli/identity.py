@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from gateway.cli.common import ConfigOption, failed, load
 from gateway.clock import SystemClock
@@ -15,7 +16,7 @@ from gateway.outbox.identity import (
     replace_identity,
 )
 from gateway.signing import open_token
-from gateway.uplink.enrolment import request_enrolment, save_enrolment
+from gateway.uplink.enrolment import request_enrolment
 
 
 def keygen(config: ConfigOption) -> None:
@@ -41,6 +42,9 @@ def enrol(
     ] = False,
 ) -> None:
     """Enrol this gateway: show the backend its key, and learn the backend's."""
+    # Here, because only this command needs it: X.509.
+    from gateway.uplink.certificate import TlsRequest, keep_enrolment
+
     loaded, _ = load(config)
     state_dir = Path(loaded.gateway.state_dir)
     clock = SystemClock()
@@ -51,18 +55,26 @@ def enrol(
             signer = enrolling_signer(state_dir, token)
         else:
             signer, _ = open_identity(state_dir, token)
+        wanted = TlsRequest.make(loaded.gateway.id)
         enrolment = request_enrolment(
-            url, code, loaded.gateway.id, signer.public_key, ca_file=ca_file
+            url,
+            code,
+            loaded.gateway.id,
+            signer.public_key,
+            ca_file=ca_file,
+            certificate=wanted.body(signer),
         )
         if backend_key is not None and enrolment.backend_key != backend_key.lower():
             raise UntrustedError(f"backend key is {enrolment.backend_key}, must be {backend_key}")
-        save_enrolment(state_dir, enrolment)
+        keep_enrolment(state_dir, replace(enrolment, backend_url=url), wanted, ca_file)
         if new_key:
             aside = replace_identity(state_dir, clock.unix_us(), token)
             typer.echo(f"the old key and outbox are in {aside}", err=True)
     except GatewayError as error:
         raise failed(error) from None
     typer.echo(f"enrolled {loaded.gateway.id}; backend key {enrolment.backend_key}")
+    if enrolment.certificate is not None:
+        typer.echo("the broker's certificate is in the state folder and renews itself", err=True)
 
 
 def _public_key(config: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from gateway.control.server import SOCKET_FILE
-from gateway.control.status import Reloaded, Request, Rotating, Status
+from gateway.control.status import Reloaded, Renewed, Request, Rotating, Status
 from gateway.errors import GatewayError, StateError, UnavailableError
 
 ANSWER_S_MAX: Final = 10.0
+RENEWAL_S_MAX: Final = 40.0  # The backend is asked twice.
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024  # A thousand sensors need about a quarter.
 CHUNK_BYTES: Final = 65_536
 
@@ -53,8 +54,18 @@ def ask_rotate(state_dir: Path) -> Rotating:
     return _ask(state_dir, "rotate", Rotating)
 
 
-def _ask(state_dir: Path, what: str, kind: type[T]) -> T:
-    line = _exchange(state_dir, msgspec.json.encode(Request(what)) + b"\n")
+def ask_renew(state_dir: Path) -> Renewed:
+    """Let the daemon on ``state_dir`` renew its certificate; return until when that holds.
+
+    Raises:
+        NoDaemonError: None runs there.
+        GatewayError: It refused, with its reason, or does not answer.
+    """
+    return _ask(state_dir, "renew", Renewed, answer_s_max=RENEWAL_S_MAX)
+
+
+def _ask(state_dir: Path, what: str, kind: type[T], *, answer_s_max: float = ANSWER_S_MAX) -> T:
+    line = _exchange(state_dir, msgspec.json.encode(Request(what)) + b"\n", answer_s_max)
     try:
         reply = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
         if "error" in reply:
@@ -64,7 +75,7 @@ def _ask(state_dir: Path, what: str, kind: type[T]) -> T:
         raise UnavailableError(f"the daemon's answer is not understood: {error}") from error
 
 
-def _exchange(state_dir: Path, request: bytes) -> bytes:
+def _exchange(state_dir: Path, request: bytes, answer_s_max: float) -> bytes:
     try:
         folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -73,7 +84,7 @@ def _exchange(state_dir: Path, request: bytes) -> bytes:
         raise _forbidden(state_dir) from None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(ANSWER_S_MAX)
+            line.settimeout(answer_s_max)
             line.connect(f"/proc/self/fd/{folder}/{SOCKET_FILE}")
             line.sendall(request)
             return _read_line(line)

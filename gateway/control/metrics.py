@@ -7,7 +7,7 @@ Labels are sensors, drivers and names of states: the configuration bounds them; 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.control.status import OutboxStatus, Status, UplinkStatus
+from gateway.control.status import CertificateStatus, OutboxStatus, Status, UplinkStatus
 from gateway.health import HealthState
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,7 +21,10 @@ def metrics_text(status: Status) -> str:
     blocks = [*_sensors(status), *_drivers(status)]
     if status.outbox is not None:
         blocks += _outbox(status.outbox)
-    blocks += [*_uplink(status.uplink), *_process(status)]
+    blocks += _uplink(status.uplink)
+    if status.certificate is not None:
+        blocks += _certificate(status.certificate)
+    blocks += _process(status)
     return "".join(blocks)
 
 
@@ -113,6 +116,17 @@ def _uplink(uplink: UplinkStatus) -> Iterable[str]:
         )
     yield _one(
         "receipts_forged_total", "counter", "Receipts that were not the backend's.", uplink.forged
+    )
+
+
+def _certificate(certificate: CertificateStatus) -> Iterable[str]:
+    yield _one("certificate_age_seconds", "gauge", "Since it was issued.", certificate.age_s)
+    yield _one("certificate_ends_seconds", "gauge", "Until it ends.", certificate.ends_in_s)
+    yield _one(
+        "certificate_renewal_failures",
+        "gauge",
+        "Failed renewals since the last that succeeded.",
+        certificate.failures,
     )
 
 

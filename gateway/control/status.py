@@ -4,6 +4,7 @@ Unknown fields are ignored, so that a command of another version can read the da
 """
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 
 class ChannelStatus(Struct, frozen=True, kw_only=True):
@@ -71,6 +72,15 @@ class UplinkStatus(Struct, frozen=True, kw_only=True):
     forged: int
 
 
+class CertificateStatus(Struct, frozen=True, kw_only=True):
+    """The certificate for the broker; ``failures`` of its renewal so far, and the last error."""
+
+    age_s: float
+    ends_in_s: float
+    failures: int
+    error: str
+
+
 class ClockStatus(Struct, frozen=True, kw_only=True):
     """The wall clock: who disciplines it, and how often it stepped since the start."""
 
@@ -107,6 +117,13 @@ class Status(Struct, frozen=True, kw_only=True):
     clock: ClockStatus
     process: ProcessStatus
     key_fault: str = ""
+    certificate: CertificateStatus | None = None
+
+
+class Renewed(Struct, frozen=True, kw_only=True):
+    """Until when the next certificate holds."""
+
+    ends_unix_s: int
 
 
 class Rotating(Struct, frozen=True, kw_only=True):
@@ -130,6 +147,11 @@ class Reloaded(Struct, frozen=True, kw_only=True):
     def idle(self) -> bool:
         """Whether nothing had to be done."""
         return not (self.started or self.restarted or self.stopped or self.reconnected)
+
+    @property
+    def done(self) -> dict[str, object]:
+        """What was done, by name."""
+        return {name: value for name, value in asdict(self).items() if name != "config_sha256"}
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):

@@ -40,6 +40,7 @@ from gateway.supervisor.keywatch import KeyWatch
 from gateway.supervisor.observe import Observed, observe
 from gateway.supervisor.orders import Orders
 from gateway.supervisor.pulse import Pulse
+from gateway.supervisor.renewal import Renewal, RenewalParts
 from gateway.supervisor.rotate import TurnParts, begin_to_turn
 from gateway.uplink.session import Uplink, UplinkParts
 from gateway.uplink.target import Uplinked, resolve_uplink
@@ -100,7 +101,13 @@ class Gateway:
         )
         self._uplink = self._make_uplink(config, self._uplinked)
         self._sending: asyncio.Task[None] | None = None
-        answers = {"status": self.status, "reload": self.reload, "rotate": self.rotate}
+        self._renewal = self._make_renewal()
+        answers = {
+            "status": self.status,
+            "reload": self.reload,
+            "rotate": self.rotate,
+            "renew": self._renewal.renew,
+        }
         self._control = ControlServer(state_dir, answers)
         address = metrics_address(config.metrics)
         self._metrics = address and MetricsServer(*address, self._render_metrics)
@@ -128,6 +135,7 @@ class Gateway:
                     tasks.create_task(self._tick()),
                     tasks.create_task(self._reload_on(reload)),
                     tasks.create_task(self._executor.run()),
+                    tasks.create_task(self._renewal.run()),
                 ]
                 self._sending = tasks.create_task(self._uplink.run())
                 self._manager.tell_ready()
@@ -164,6 +172,7 @@ class Gateway:
                 uplink=self._uplink,
                 signer=self._signer,
                 transport=self._uplinked.transport,
+                renewal=self._renewal,
             )
         )
 
@@ -219,7 +228,7 @@ class Gateway:
                 await self._reopen_uplink(uplinked)
             self._attest("reload" if command is None else "command", command)
             self._manager.tell_ready()
-        _log.info("gateway_reconfigured", **_fields(reloaded))
+        _log.info("gateway_reconfigured", **reloaded.done)
         return reloaded
 
     async def reopen_uplink(self) -> None:
@@ -275,9 +284,7 @@ class Gateway:
 
     @property
     def _driver_parts(self) -> DriverParts:
-        return DriverParts(
-            clock=self._clock, random=self._random, state_dir=self._state_dir
-        )
+        return DriverParts(clock=self._clock, random=self._random, state_dir=self._state_dir)
 
     def _make_uplink(self, config: Config, uplinked: Uplinked) -> Uplink:
         return Uplink(
@@ -294,6 +301,19 @@ class Gateway:
             ),
             window=config.uplink.window,
             receipt_timeout_s=config.uplink.receipt_timeout_s,
+        )
+
+    def _make_renewal(self) -> Renewal:
+        return Renewal(
+            RenewalParts(
+                gateway=self._config.gateway.id,
+                state_dir=self._state_dir,
+                signer=self._signer,
+                clock=self._clock,
+                random=self._random,
+                in_use=lambda: self._uplinked.certificate,
+                reopen=self.reopen_uplink,
+            )
         )
 
     def _orders(self, state_dir: Path) -> Orders:
@@ -363,16 +383,6 @@ class Gateway:
 
     def _alarm(self, why: str) -> None:
         self._intake.announce(EventType.HEALTH, {"state": "silent", "why": why})
-
-
-def _fields(reloaded: Reloaded) -> dict[str, object]:
-    return {
-        "started": reloaded.started,
-        "restarted": reloaded.restarted,
-        "stopped": reloaded.stopped,
-        "reconnected": reloaded.reconnected,
-        "restart_needed": reloaded.restart_needed,
-    }
 
 
 async def run_gateway(path: Path, config: Config, config_sha256: bytes) -> None:

@@ -34,6 +34,7 @@ from gateway.outbox.writer import Outbox
 from gateway.reading import EventReading, Scalar, Sighting
 from gateway.signing import Signer
 from gateway.supervisor.crew import Crew, Driver
+from gateway.supervisor.renewal import Renewal
 from gateway.uplink.line import Transport
 from gateway.uplink.session import Uplink
 from schemas.cose import decode_sign1
@@ -63,6 +64,7 @@ class Observed:
     uplink: Uplink
     signer: Signer
     transport: Transport
+    renewal: Renewal
 
 
 async def observe(parts: Observed) -> Status:
@@ -80,6 +82,7 @@ async def observe(parts: Observed) -> Status:
         outbox=outbox,
         key_fault=parts.signer.fault,
         uplink=_uplink(parts.uplink, parts.transport, now_s),
+        certificate=parts.renewal.status(),
         clock=ClockStatus(
             state=parts.intake.segment.state.name,
             unix_us=parts.clock.unix_us(),

@@ -3,25 +3,22 @@
 The answer is kept in the state folder; ``run`` uses it for what the configuration leaves out.
 """
 
-import json
 import os
-import ssl
-import urllib.error
-import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.config.types import Url
-from gateway.errors import ConfigError, StateError, UnavailableError, UntrustedError
+from gateway.errors import StateError, UntrustedError
 from gateway.signing import check_public_key, sync_folder
+from gateway.uplink.backend_api import post_json
 from schemas.topics import PARTITIONS, partition_of
 
 ENROLMENT_FILE: Final = "enrolment.json"
-ANSWER_BYTES_MAX: Final = 65_536  # The answer needs about 300.
-REQUEST_S_MAX: Final = 15.0
+# What a backend says that is older than certificates.
+_UNKNOWN_TO_OLD: Final = "certificate: Extra inputs are not permitted"
 
 
 class EnrolledBroker(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,49 +29,53 @@ class EnrolledBroker(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the backend answered."""
+class GivenCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A client certificate, and whom it and the broker's are signed by; PEM."""
+
+    certificate: str
+    ca: str
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the backend answered; the address that it was asked at is kept with it."""
 
     backend_key: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
     broker: EnrolledBroker
     partition: Annotated[int, msgspec.Meta(ge=0, lt=PARTITIONS)]
+    certificate: GivenCertificate | None = None
+    backend_url: str | None = None
 
 
 def request_enrolment(
-    url: str, code: str, gateway_id: str, public_key: bytes, *, ca_file: str | None = None
+    url: str,
+    code: str,
+    gateway_id: str,
+    public_key: bytes,
+    *,
+    ca_file: str | None = None,
+    certificate: Mapping[str, str] | None = None,
 ) -> Enrolment:
-    """Ask the backend at ``url`` to enrol this gateway.
+    """Ask the backend at ``url`` to enrol this gateway; ``certificate``: a request for one.
 
     Raises:
         ConfigError: ``url`` is not a web address.
         UnavailableError: The backend cannot be reached, or failed; try again.
         UntrustedError: It refused, or its answer makes no sense.
     """
-    address = urlsplit(url)
-    if address.scheme not in {"http", "https"} or not address.hostname:
-        raise ConfigError("URL", url, "http://HOST:PORT or https://HOST")
-    body = json.dumps(
-        {"code": code, "gateway_id": gateway_id, "public_key": public_key.hex()}
-    ).encode()
-    request = urllib.request.Request(  # noqa: S310 - the scheme was checked above
-        f"{url.rstrip('/')}/api/enrol",
-        data=body,
-        headers={"Content-Type": "application/json"},
-        method="POST",
-    )
-    context = ssl.create_default_context(cafile=ca_file) if address.scheme == "https" else None
+    body: dict[str, object] = {
+        "code": code,
+        "gateway_id": gateway_id,
+        "public_key": public_key.hex(),
+    }
+    if certificate is not None:
+        body["certificate"] = certificate
     try:
-        with urllib.request.urlopen(  # noqa: S310 - the scheme was checked above
-            request, timeout=REQUEST_S_MAX, context=context
-        ) as response:
-            answer = response.read(ANSWER_BYTES_MAX)
-    except urllib.error.HTTPError as error:
-        detail = error.read(500).decode("utf-8", "replace")
-        if error.code >= 500:
-            raise UnavailableError(f"{url}: answered {error.code}: {detail}") from error
-        raise UntrustedError(f"{url}: refused with {error.code}: {detail}") from error
-    except OSError as error:
-        raise UnavailableError(f"{url}: {getattr(error, 'reason', error)}") from error
+        answer = post_json(url, "/api/enrol", body, ca_file=ca_file)
+    except UntrustedError as error:
+        if certificate is None or _UNKNOWN_TO_OLD not in str(error):
+            raise
+        del body["certificate"]  # The refusal did not use the code up; the password remains.
+        answer = post_json(url, "/api/enrol", body, ca_file=ca_file)
     return decode_enrolment(answer, gateway_id)
 
 

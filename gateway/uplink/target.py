@@ -13,6 +13,7 @@ from gateway.errors import ConfigError
 from gateway.uplink.enrolment import load_enrolment
 from gateway.uplink.https import HttpsSite, TlsFiles
 from gateway.uplink.mqtt import Broker
+from gateway.uplink.tls_files import BROKER_CA_FILE, BUNDLE_FILE, bundle_sha256
 
 MQTT_PORT: Final = 1883
 MQTTS_PORT: Final = 8883
@@ -26,6 +27,7 @@ class Uplinked:
 
     transport: Broker | HttpsSite
     backend_key: bytes
+    certificate: bytes | None = None  # Digest of the enrolled one, if that is the one in use.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,8 @@ def resolve_uplink(config: Config) -> Uplinked:
         StateError, UntrustedError: The enrolment cannot be used.
     """
     uplink = config.uplink
-    enrolment = load_enrolment(Path(config.gateway.state_dir), config.gateway.id)
+    state_dir = Path(config.gateway.state_dir)
+    enrolment = load_enrolment(state_dir, config.gateway.id)
     url = uplink.url or (enrolment and enrolment.broker.url)
     key = uplink.backend_key or (enrolment and enrolment.backend_key)
     if url is None:
@@ -55,13 +58,25 @@ def resolve_uplink(config: Config) -> Uplinked:
     if username is None and enrolment is not None:
         username, password = enrolment.broker.username, enrolment.broker.password
     login = Login(username=username, password=password)
-    return Uplinked(transport=_transport(uplink, url, login), backend_key=bytes.fromhex(key))
+    files = TlsFiles(uplink.ca_file, uplink.cert_file, uplink.key_file)
+    certificate = None
+    if url.startswith("mqtts:") and uplink.cert_file is None:
+        certificate = bundle_sha256(state_dir)
+    if certificate is not None:
+        bundle = str(state_dir / BUNDLE_FILE)
+        files = TlsFiles(files.ca_certs or str(state_dir / BROKER_CA_FILE), bundle, bundle)
+    return Uplinked(
+        transport=_transport(uplink, url, login, files),
+        backend_key=bytes.fromhex(key),
+        certificate=certificate,
+    )
 
 
-def _transport(uplink: UplinkSection, url: str, login: Login) -> Broker | HttpsSite:
+def _transport(
+    uplink: UplinkSection, url: str, login: Login, files: TlsFiles
+) -> Broker | HttpsSite:
     address = urlsplit(url)
     host = address.hostname or ""
-    files = (uplink.ca_file, uplink.cert_file, uplink.key_file)
     if address.scheme in ("http", "https"):
         secure = address.scheme == "https"
         return HttpsSite(
@@ -69,11 +84,13 @@ def _transport(uplink: UplinkSection, url: str, login: Login) -> Broker | HttpsS
             port=address.port or (HTTPS_PORT if secure else HTTP_PORT),
             username=login.username,
             password=login.password,
-            tls=TlsFiles(*files) if secure else None,
+            tls=files if secure else None,
         )
     tls = None
     if address.scheme == "mqtts":
-        tls = aiomqtt.TLSParameters(ca_certs=files[0], certfile=files[1], keyfile=files[2])
+        tls = aiomqtt.TLSParameters(
+            ca_certs=files.ca_certs, certfile=files.certfile, keyfile=files.keyfile
+        )
     return Broker(
         host=host,
         port=address.port or (MQTT_PORT if tls is None else MQTTS_PORT),

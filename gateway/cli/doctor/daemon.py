@@ -32,6 +32,10 @@ def check_daemon(status: Status, config_sha256: bytes) -> Iterator[Finding]:
     if status.key_fault:
         remedy = "put the token back; readings are journalled, and sealed when the key signs"
         yield problem("key", status.key_fault, remedy)
+    if status.certificate is not None and status.certificate.failures:
+        what = f"not renewed after {status.certificate.failures} tries: {status.certificate.error}"
+        remedy = "look at the way to the backend's API; a new code and `enrol` help as well"
+        yield warning("certificate", what, remedy)
     if status.clock.steps:
         what = f"it stepped {status.clock.steps} times since the start"
         yield warning("clock", what, "one source of time only: NTP or GNSS")
