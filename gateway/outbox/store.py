@@ -31,7 +31,6 @@ from gateway.reading import ClockSegment, Entry, EventReading, Sweep
 from schemas.receipt import Receipt
 
 RESERVE_SHARE: Final = 0.1  # Kept free of scalars: a share each for what ranks above them.
-THIN_SHARE: Final = 0.25  # Of the bound: with less left, what was never sent is thinned.
 SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
 SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
 SEAL_PAGES_MIN: Final = 4  # The trees' inner pages that one envelope may split.
@@ -264,15 +263,9 @@ class OutboxStore:
         Raises:
             sqlite3.Error: The disk refuses; nothing has happened. The store must be opened anew.
         """
-        left, whole = self.pages_left, self._room.pages_max
-        if left >= whole * THIN_SHARE or not self._parts.signer.ready:
+        if not self._parts.signer.ready:
             return 0
-        try:
-            return self._thinner.step(urgent=left < whole * RESERVE_SHARE * 1.5)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-                raise
-            return 0  # Rolled back; others fill the disk, and journalling may go on.
+        return self._thinner.relieve(self.pages_left, self._room.pages_max)
 
     def stats(self) -> OutboxStats:
         """Return the counts of this outbox."""

@@ -23,7 +23,11 @@ from schemas.cose import bytes_to_sign, decode_sign1, encode_protected, encode_s
 from schemas.digest import DIGEST_BYTES_MAX, Digest, decode_digest, is_digest
 from schemas.envelope import Envelope, decode_envelope
 
-STEP_BYTES_MAX: Final = 512 * 1024  # 30,000 readings: 50 ms on a PC, a fifth of a second on a Pi 4.
+THIN_SHARE: Final = 0.25  # Of the room: with less left, what was never sent is thinned.
+URGENT_SHARE: Final = (
+    0.15  # A run that would soon be longer, too: at a tenth, weights are refused.
+)
+STEP_BYTES_MAX: Final = 512 * 1024  # 30,000 readings: 50 ms on a PC, four times that on a Pi.
 STEP_SHARE_MAX: Final = 0.125  # Of the bound: in a small outbox, runs must be shorter than it.
 ENVELOPES_A_RUN: Final = 64
 DIGESTS_A_RUN: Final = 4
@@ -97,6 +101,21 @@ class Thinner:
         self._step_bytes = min(STEP_BYTES_MAX, int(pages_max * PAGE_BYTES * STEP_SHARE_MAX))
         top = db.execute("SELECT MAX(level) FROM digests").fetchone()[0]
         self._level_max = 0 if top is None else int(top)
+
+    def relieve(self, left: int, whole: int) -> int:
+        """Take a step if little is left of the whole room; return how many readings that cost.
+
+        Raises:
+            sqlite3.Error: The disk refuses; nothing has happened. The store must be opened anew.
+        """
+        if left >= whole * THIN_SHARE:
+            return 0
+        try:
+            return self.step(urgent=left < whole * URGENT_SHARE)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            return 0  # Rolled back; others fill the disk, and journalling may go on.
 
     def step(self, *, urgent: bool) -> int:
         """Thin one run; return how many readings that cost, 0: there is none to thin.

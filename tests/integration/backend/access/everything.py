@@ -192,11 +192,8 @@ def _add_telemetry_rows(conn: Conn, plant: Plant) -> None:
         last_number=1,
         readings=9,
         kept=3,
-        begins_at=NOW,
-        ends_at=NOW,
-        sha256=bytes(32),
-        last_sha256=bytes(32),
-        received_at=NOW,
+        **dict.fromkeys(("begins_at", "ends_at", "received_at"), NOW),
+        **dict.fromkeys(("sha256", "last_sha256"), bytes(32)),
     )
     insert(
         conn,
