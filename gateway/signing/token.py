@@ -52,8 +52,11 @@ class TokenPlace:
 class Token:
     """A token that is looked for when it is needed, and again when it has gone."""
 
-    def __init__(self, place: TokenPlace, clock: SystemClock) -> None:
+    def __init__(
+        self, place: TokenPlace, clock: SystemClock, *, call_s_max: float = CALL_S_MAX
+    ) -> None:
         self._place = place
+        self._call_s_max = call_s_max
         self._clock = clock
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="token")
@@ -112,10 +115,10 @@ class Token:
                 raise UnavailableError(self.fault)
             future = self._thread.submit(self._call, call)
             try:
-                result = future.result(CALL_S_MAX)
+                result = future.result(self._call_s_max)
             except TimeoutError:
                 self._hung = future
-                error = UnavailableError(f"token: no answer within {CALL_S_MAX:g} s")
+                error = UnavailableError(f"token: no answer within {self._call_s_max:g} s")
                 self._note(str(error))
                 raise error from None
             except GatewayError as error:
