@@ -61,12 +61,16 @@ def crl(
     days: Annotated[
         int, typer.Option(min=1, max=CRL_DAYS_MAX, help="How long it holds; write it oftener.")
     ] = CRL_DAYS,
+    empty: Annotated[
+        bool, typer.Option(help="A first list for the broker, before there is a database.")
+    ] = False,
 ) -> None:
     """Write the list of revoked certificates for the broker; then let it reload (SIGHUP)."""
     with reported():
         settings, now = settings_here(), SystemClock().now()
         authority = _authority(settings)
-        revoked = [each for each in _live(settings, now) if each.revoked_at is not None]
+        live = [] if empty else _live(settings, now)
+        revoked = [each for each in live if each.revoked_at is not None]
         pem = authority.revocations(revoked, now, timedelta(days=days))
         if output is not None:
             _write(output, pem, private=False)

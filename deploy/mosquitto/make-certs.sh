@@ -3,7 +3,9 @@
 #
 #   make-certs.sh DIR server NAME...   ca.crt and server.crt, for these host names and IP addresses
 #   make-certs.sh DIR client NAME      a client certificate NAME.crt with that common name
+#   make-certs.sh DIR crl              ca.crl, a list that revokes nothing
 #
+# By hand, without the backend's own authority (python -m backend ca), which also renews and revokes.
 # The authority is made on first use and kept; keep ca.key off the broker. Certificates that exist
 # are replaced, so run it again before they end.
 set -euo pipefail
@@ -13,10 +15,10 @@ ca_days=3650
 leaf_days=397 # What TLS clients accept of public authorities; a habit worth keeping.
 
 usage() {
-  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
-[ $# -ge 3 ] || usage
+[ $# -ge 3 ] || [ "${2:-}" = crl ] || usage
 dir=$1 kind=$2
 shift 2
 mkdir -p "$dir"
@@ -60,6 +62,14 @@ client)
   [[ $1 =~ ^[a-z0-9-]{1,32}$ ]] || { echo "client name must be [a-z0-9-]{1,32}: $1" >&2; exit 2; }
   issue "$1" "$1" "$common
 extendedKeyUsage=clientAuth"
+  ;;
+crl)
+  work=$(mktemp -d)
+  trap 'rm -r "$work"' EXIT
+  : > "$work/index"
+  printf '[ca]\ndefault_ca=own\n[own]\ndatabase=%s/index\ndefault_md=sha256\n' "$work" > "$work/conf"
+  openssl ca -gencrl -config "$work/conf" -keyfile ca.key -cert ca.crt -crldays "$leaf_days" \
+    -out ca.crl 2>/dev/null
   ;;
 *) usage ;;
 esac

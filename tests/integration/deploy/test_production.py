@@ -35,7 +35,7 @@ def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a private authority with a server and a client certificate."""
     folder = tmp_path_factory.mktemp("certs")
     script = DEPLOY / "mosquitto" / "make-certs.sh"
-    for arguments in (("server", "localhost", "127.0.0.1"), ("client", "gw-north")):
+    for arguments in (("server", "localhost", "127.0.0.1"), ("client", "gw-north"), ("crl",)):
         subprocess.run([script, folder, *arguments], check=True, capture_output=True)
     return folder
 
@@ -51,7 +51,7 @@ def production_broker(certs: Path, tmp_path: Path) -> Iterator[Probe]:
     give_to(account, home / "data")
     write_private(home / "acl", ACL_FILE.read_text(encoding="utf-8"), account)
     write_private(home / "passwords", password_file(USERS), account)
-    for name in ("ca.crt", "server.crt", "server.key"):
+    for name in ("ca.crt", "server.crt", "server.key", "ca.crl"):
         write_private(home / name, (certs / name).read_text(encoding="ascii"), account)
     port = free_port()
     text = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
@@ -61,6 +61,7 @@ def production_broker(certs: Path, tmp_path: Path) -> Iterator[Probe]:
         "/mosquitto/secrets/": f"{home}/",
         "/mosquitto/config/": f"{home}/",
         "/mosquitto/certs/": f"{home}/",
+        "/mosquitto/crl/": f"{home}/",
         "/mosquitto/data/": f"{home}/data/",
     }.items():
         assert old in text

@@ -1,30 +1,22 @@
 """The uplink over TLS to a real Mosquitto that asks for certificates, with the deployed files."""
 
 import asyncio
-import os
-import secrets
 import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
-from deploy.accounts import choose_account, give_to, write_private
-from deploy.broker import ACL_FILE, find_mosquitto
-from deploy.passwords import password_file
-from deploy.ports import free_port, tcp_answers
-from deploy.processes import Child, Program
+from deploy.broker import find_mosquitto
 from schemas.topics import up_topic
 from tests.integration.gateway.daemons import GATEWAY, daemon, scale_section, write_config
 from tests.integration.gateway.lines import Line
 from tests.integration.gateway.support import FakeBackend, until
+from tests.integration.trust.secure_broker import DEPLOY, USERS, SecureBroker, secure_broker
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
-USERS = {"backend": secrets.token_hex(8)}
 REFUSED_S = 6.0
 
 pytestmark = [
@@ -35,64 +27,21 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecureBroker:
-    """A broker with two listeners: passwords, and certificates."""
-
-    password_port: int
-    certificate_port: int
-    certs: Path
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """What the backend trusts."""
-        return ssl.create_default_context(cafile=self.certs / "ca.crt")
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[SecureBroker]:
+    """Start Mosquitto with the production configuration and certificates made by hand."""
+    certs = tmp_path / "certs"
+    _certify(certs, "server", "localhost", "127.0.0.1")
+    _certify(certs, "client", GATEWAY)
+    _certify(certs, "client", "gw-other")
+    _certify(certs, "crl")
+    with secure_broker(certs, tmp_path / "broker.log") as running:
+        yield running
 
 
 def _certify(folder: Path, *arguments: str) -> None:
     script = DEPLOY / "mosquitto" / "make-certs.sh"
     subprocess.run([script, folder, *arguments], check=True, capture_output=True)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[SecureBroker]:
-    """Start Mosquitto with the production configuration, only paths and addresses changed."""
-    certs = tmp_path / "certs"
-    _certify(certs, "server", "localhost", "127.0.0.1")
-    _certify(certs, "client", GATEWAY)
-    _certify(certs, "client", "gw-other")
-    account = choose_account()
-    # pytest's folders are private to root; the account needs one that it can enter.
-    home = Path(f"/var/tmp/pledgewatch-test-{os.getpid()}-{secrets.token_hex(4)}")
-    home.mkdir(mode=0o711)
-    (home / "data").mkdir(mode=0o700)
-    give_to(account, home / "data")
-    write_private(home / "acl", ACL_FILE.read_text(encoding="utf-8"), account)
-    write_private(home / "passwords", password_file(USERS), account)
-    for name in ("ca.crt", "server.crt", "server.key"):
-        write_private(home / name, (certs / name).read_text(encoding="ascii"), account)
-    ports = free_port(), free_port()
-    text = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
-    for old, new in {
-        "listener 8883\n": f"listener {ports[0]} 127.0.0.1\n",
-        "listener 8884\n": f"listener {ports[1]} 127.0.0.1\n",
-        "/mosquitto/secrets/": f"{home}/",
-        "/mosquitto/config/": f"{home}/",
-        "/mosquitto/certs/": f"{home}/",
-        "/mosquitto/data/": f"{home}/data/",
-    }.items():
-        assert old in text
-        text = text.replace(old, new)
-    write_private(home / "mosquitto.conf", text, account)
-    argv = (str(find_mosquitto()), "-c", str(home / "mosquitto.conf"))
-    child = Child(Program(name="broker", argv=argv, account=account), tmp_path / "broker.log")
-    child.start()
-    try:
-        child.wait_until(lambda: all(tcp_answers(port) for port in ports))
-        yield SecureBroker(password_port=ports[0], certificate_port=ports[1], certs=certs)
-    finally:
-        child.stop()
-        shutil.rmtree(home)
 
 
 def _config(folder: Path, broker: SecureBroker, backend: FakeBackend, port: str) -> Path:
