@@ -127,7 +127,7 @@ def _install_wheels(lib: Path, architecture: Architecture) -> None:
         *("--no-input", "--no-compile", "--require-hashes", "--only-binary=:all:"),
         *("--implementation=cp", "--python-version=3.11", "--abi=cp311", "--abi=abi3"),
         *("--abi=none", *platforms, f"--platform=manylinux2014_{machine}"),
-        *("--target", str(lib), "-r", str(ROOT / "requirements/gateway.txt")),
+        *("--target", str(lib), "-r", str(ROOT / "requirements/gateway-pkcs11.txt")),
     )
     shutil.rmtree(lib / "bin", ignore_errors=True)  # Commands of libraries: ours is enough.
 

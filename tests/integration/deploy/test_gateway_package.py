@@ -70,7 +70,7 @@ def test_no_development_or_backend_dependency_is_in_it(tree: Path) -> None:
     """A gateway carries what it needs and no more."""
     carried = {path.name for path in (tree / LIB / "lib").iterdir()}
 
-    assert {"gateway", "schemas", "cryptography", "msgspec", "serial"} <= carried
+    assert {"gateway", "schemas", "cryptography", "msgspec", "serial", "pkcs11"} <= carried
     assert not carried & {"backend", "firmware_sim", "deploy", "numpy", "psycopg", "fastapi"}
     assert "pymodbus" not in carried
 
