@@ -152,7 +152,7 @@ class Token:
         place = self._place
         try:
             from gateway.signing.cryptoki import PinRefusedError, TokenSession
-        except ImportError:
+        except ModuleNotFoundError:
             bound = "of an installation with the extra gateway-pkcs11"
             raise ConfigError("key.module", place.module, bound) from None
         try:
