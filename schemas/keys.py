@@ -42,5 +42,5 @@ def check_public_key(public_key: bytes) -> None:
         )
     if int.from_bytes(public_key, "little") % _SIGN_BIT in _SMALL_ORDER_Y:
         raise MalformedError(
-            Malformation.BAD_FIELD, "public key", public_key, "a point of large order"
+            Malformation.BAD_FIELD, "public key", public_key, "no point of small order"
         )

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pkcs11
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, TokenFlag
 from pkcs11.exceptions import (
     PinExpired,
@@ -25,7 +23,8 @@ from pkcs11.exceptions import (
 )
 
 from gateway.errors import ConfigError, StateError, UnavailableError, UntrustedError
-from gateway.signing.pinned import KEY_BYTES, check_public_key
+from gateway.signing.ed25519 import PUBLIC_BYTES, is_signed
+from gateway.signing.pinned import check_public_key
 
 SIGNATURE_BYTES: Final = 64
 LABEL_RANDOM_BYTES: Final = 4
@@ -91,11 +90,9 @@ class TokenSession:
                 return _checked(bytes(key.sign(text, mechanism=Mechanism.EDDSA)))
             key = self._find_private(public_key)
             signature = _checked(bytes(key.sign(text, mechanism=Mechanism.EDDSA)))
-        try:
-            # Once a session: the backend must not be the first to find another variant of EdDSA.
-            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text)
-        except InvalidSignature:
-            raise UnavailableError("token: its signature is not Ed25519 of this key") from None
+        # Once a session: the backend must not be the first to find another variant of EdDSA.
+        if not is_signed(public_key, signature, text):
+            raise UnavailableError("token: its signature is not Ed25519 of this key")
         self._keys[public_key] = key
         return signature
 
@@ -212,7 +209,7 @@ class TokenSession:
 def decode_point(point: bytes) -> bytes | None:
     """Return the public key inside CKA_EC_POINT, in DER or not; None: there is none."""
     for head in _POINT_HEADS:
-        if len(point) == len(head) + KEY_BYTES and point.startswith(head):
+        if len(point) == len(head) + PUBLIC_BYTES and point.startswith(head):
             key = point[len(head) :]
             try:
                 check_public_key(key)

@@ -5,25 +5,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
-
 from gateway.errors import StateError
+from gateway.signing.ed25519 import PrivateKey, read_pem
 from gateway.signing.secret import save_private
 from gateway.signing.signer import Signer, new_signer
 from gateway.signing.token import Token, TokenHolder
 
 KEY_FILE_BYTES_MAX: Final = 4_096  # PKCS #8 PEM of an Ed25519 key is 119 bytes.
-_PUBLIC_HEAD: Final = b"-----BEGIN PUBLIC KEY-----"
 
 
 def save_key(signer: Signer, path: Path) -> None:
@@ -51,26 +39,17 @@ def load_key(path: Path, token: Token | None = None) -> Signer:
         StateError: The file is unreadable, open to others, or holds no Ed25519 key; or its key is
             inside a token, and none is configured.
     """
-    pem = _read(path)
     try:
-        if pem.startswith(_PUBLIC_HEAD):
-            key = load_pem_public_key(pem)
-        else:
-            key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise StateError(f"key file {path}: no PKCS #8 PEM: {error}") from error
-    match key:
-        case Ed25519PrivateKey():
-            return Signer(key)
-        case Ed25519PublicKey():
-            if token is None:
-                raise StateError(
-                    f"key file {path}: the private key is inside a token; must be named in [key]"
-                )
-            return Signer(TokenHolder(token, key.public_bytes(Encoding.Raw, PublicFormat.Raw)))
-        case _:
-            what = type(key).__name__
-            raise StateError(f"key file {path}: holds {what}, must be an Ed25519 key")
+        key = read_pem(_read(path))
+    except ValueError as error:
+        raise StateError(f"key file {path}: {error}") from error
+    if isinstance(key, PrivateKey):
+        return Signer(key)
+    if token is None:
+        raise StateError(
+            f"key file {path}: the private key is inside a token; must be named in [key]"
+        )
+    return Signer(TokenHolder(token, key))
 
 
 def _read(path: Path) -> bytes:

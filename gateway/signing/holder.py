@@ -2,13 +2,7 @@
 
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from gateway.signing.ed25519 import PrivateKey, private_pem
 
 
 class KeyHolder(Protocol):
@@ -48,9 +42,9 @@ class FileHolder:
     ready = True
     fault = ""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: PrivateKey) -> None:
         self._key = key
-        self.public_key = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public_key = key.public_key
 
     def sign(self, text: bytes) -> bytes:
         """Return the signature over ``text``."""
@@ -58,4 +52,4 @@ class FileHolder:
 
     def file_pem(self) -> bytes:
         """Return the private key as PKCS #8 PEM, for its file only."""
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return private_pem(self._key)

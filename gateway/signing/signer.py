@@ -1,7 +1,6 @@
 """The gateway's Ed25519 key: made once, used to seal envelopes."""
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from gateway.signing import ed25519
 from gateway.signing.holder import FileHolder, KeyHolder
 from schemas import envelope as envelope_format
 from schemas.cose import bytes_to_sign, encode_protected, encode_sign1
@@ -12,8 +11,8 @@ from schemas.keys import key_id_of
 class Signer:
     """Gives out the public key and signed envelopes; who holds the private one is its holder."""
 
-    def __init__(self, key: Ed25519PrivateKey | KeyHolder) -> None:
-        holder = FileHolder(key) if isinstance(key, Ed25519PrivateKey) else key
+    def __init__(self, key: ed25519.PrivateKey | KeyHolder) -> None:
+        holder = FileHolder(key) if isinstance(key, ed25519.PrivateKey) else key
         self.holder: KeyHolder = holder
         self.public_key = holder.public_key
         self.key_id = key_id_of(self.public_key)
@@ -54,4 +53,4 @@ class Signer:
 
 def new_signer() -> Signer:
     """Return a signer with a new key, which is in no file yet."""
-    return Signer(Ed25519PrivateKey.generate())
+    return Signer(ed25519.generate())

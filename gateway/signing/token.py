@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.clock import SystemClock
 from gateway.config.key import KeySection
 from gateway.errors import ConfigError, GatewayError, StateError, UnavailableError
+from gateway.signing.ed25519 import public_pem
 from gateway.signing.secret import save_private
 
 if TYPE_CHECKING:
@@ -240,8 +239,7 @@ class TokenHolder:
 
     def file_pem(self) -> bytes:
         """Return the public key as PEM: the private one is in no file."""
-        key = Ed25519PublicKey.from_public_bytes(self.public_key)
-        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return public_pem(self.public_key)
 
 
 def open_token(section: KeySection, state_dir: Path, clock: SystemClock) -> Token | None:

@@ -31,7 +31,7 @@ def test_key_of_small_order_is_refused(key_hex: str, sign: int) -> None:
     key = bytearray.fromhex(key_hex)
     key[31] |= sign
 
-    with pytest.raises(MalformedError, match="large order"):
+    with pytest.raises(MalformedError, match="small order"):
         check_public_key(bytes(key))
     with pytest.raises(nacl.exceptions.BadSignatureError):
         nacl.signing.VerifyKey(bytes(key)).verify(b"", bytes(key) + bytes(32))

@@ -3,8 +3,6 @@
 from contextlib import closing
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from gateway.clock import SystemClock
 from gateway.errors import UnavailableError
 from gateway.outbox.head import HEAD_FILE, Head, HeadFile
@@ -12,6 +10,7 @@ from gateway.outbox.rotation import RotationOutcome
 from gateway.outbox.store import OutboxStore, StoreParts
 from gateway.outbox.writer import Batch, Outbox
 from gateway.signing import FileHolder, Signer
+from gateway.signing.ed25519 import generate
 from tests.unit.gateway.builders import make_event, make_parts, make_scalar, make_segment
 
 SEGMENT = make_segment()
@@ -21,7 +20,7 @@ class Removable(FileHolder):
     """A key that can be taken away; ``ready`` may still be hoped for."""
 
     def __init__(self) -> None:
-        super().__init__(Ed25519PrivateKey.generate())
+        super().__init__(generate())
         self.away = False
         self.signatures_left: int | None = None
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from gateway.signing import FileHolder, Signer
+from gateway.signing.ed25519 import generate
 from gateway.supervisor.keywatch import WHY_CHARS_MAX, KeyWatch
 from schemas.quantities import EventType
 
@@ -17,7 +16,7 @@ class Faulty(FileHolder):
 
 def test_a_fault_is_told_once_and_its_end_once() -> None:
     """Another fault in between is no news; a long one is cut."""
-    holder = Faulty(Ed25519PrivateKey.generate())
+    holder = Faulty(generate())
     said: list[tuple[EventType, Mapping[str, object]]] = []
     watch = KeyWatch(Signer(holder), lambda kind, body: said.append((kind, body)))
     for fault in ("", "no token", "no answer" * 100, "", ""):
