@@ -16,6 +16,8 @@ WHAT_TO_TRY = """\
      drawdown and read why it is refused. Repaying stays possible.
   4. Undo the incident, resolve the alert as bank, and see the lock lift.
   5. As [bold]logistics[/bold] see the same alert on the floor plan, with the readings behind it.
+  6. Register a gateway of your own under [bold]Gateways[/bold], as operator make its code, and
+     enrol it: docs/first-gateway.md.
 """
 
 
@@ -31,7 +33,7 @@ def run_demo(options: StackOptions) -> None:
         with console.status("Starting database, broker, backend, simulated site and gateways ..."):
             stack.start()
         _print_where(console, stack)
-        supervisor.wait()
+        supervisor.wait(stack.admit_gateways)
     console.print("Stopped.")
 
 

@@ -71,6 +71,10 @@ _FILES: Final = (
     _File(source=f"../systemd/{NAME}.service", target=f"usr/lib/systemd/system/{NAME}.service"),
     _File(source="../../LICENSE", target=f"usr/share/doc/{NAME}/copyright"),
     _File(source="../../docs/installer.md", target=f"usr/share/doc/{NAME}/installer.md"),
+    _File(
+        source="../../docs/gateway-configuration.md",
+        target=f"usr/share/doc/{NAME}/gateway-configuration.md",
+    ),
 )
 
 
@@ -130,6 +134,8 @@ def _install_wheels(lib: Path, architecture: Architecture) -> None:
         *("--target", str(lib), "-r", str(ROOT / "requirements/gateway-pkcs11.txt")),
     )
     shutil.rmtree(lib / "bin", ignore_errors=True)  # Commands of libraries: ours is enough.
+    for path in lib.rglob("*"):  # The daemon's user reads them, whatever our umask is.
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _describe(lib: Path, version: str) -> None:

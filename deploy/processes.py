@@ -11,6 +11,7 @@ when the *thread* that started a child ends, so start children from the main thr
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -35,6 +36,7 @@ STOP_S = 10.0  # A database needs the longest: it writes a checkpoint.
 KILL_S = 5.0  # After SIGKILL only a process stuck in the kernel takes longer.
 READY_S = 60.0  # A cold start on two busy cores, with a database that first recovers.
 WATCH_EVERY_S = 0.2
+CHORE_EVERY = 10  # Rounds of watching: two seconds.
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -177,6 +179,10 @@ def _always_ready() -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True, kw_only=True)
 class Daemon:
     """A plain program as a service: started, then polled until ready."""
@@ -260,10 +266,15 @@ class Supervisor:
             else:
                 raise service.child.died(returncode)
 
-    def wait(self) -> None:
-        """Watch until ``StopRequestedError`` or ``ChildDiedError`` ends it."""
-        while True:
+    def wait(self, chore: Callable[[], None] = _nothing) -> None:
+        """Watch until ``StopRequestedError`` or ``ChildDiedError`` ends it.
+
+        ``chore`` is done every ``CHORE_EVERY`` rounds; what it raises ends it too.
+        """
+        for turn in itertools.count():
             self.check()
+            if turn % CHORE_EVERY == 0:
+                chore()
             time.sleep(WATCH_EVERY_S)
 
     def stop_all(self) -> None:

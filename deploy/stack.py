@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from backend.plant.broker_credentials import broker_password
 from deploy.accounts import write_private
 from deploy.broker import BACKEND_USER, SITE_USER, EmbeddedBroker
-from deploy.client import ApiClient
+from deploy.client import ApiClient, ApiError
 from deploy.clock import today
 from deploy.gateway_files import LocalBroker, SitePorts, write_gateway_file
 from deploy.ports import LOOPBACK, http_answers, keep_or_pick
@@ -56,6 +58,8 @@ class Stack:
         self.daemons: dict[str, Daemon] = {}
         self._secrets: dict[str, Any] = {}
         self._broker: EmbeddedBroker | None = None
+        self._admitted = set(self.scenario.gateways())
+        self._operator: ApiClient | None = None
         self._seeded: Seeded | None = None
 
     @property
@@ -120,6 +124,20 @@ class Stack:
         client = ApiClient(self.base_url)
         client.log_in(LOGINS[role], self.seeded.passwords[role])
         return client
+
+    def admit_gateways(self) -> None:
+        """Let gateways that somebody has registered meanwhile in at the broker."""
+        try:
+            if self._operator is None:
+                self._operator = self.log_in("operator")
+            registered = {gateway["id"] for gateway in self._operator.get("/api/gateways")}
+        except (ApiError, httpx.HTTPError):
+            self._operator = None  # Logged out, or the api is just being started again.
+            return
+        for name in sorted(registered - self._admitted):
+            password = broker_password(self._secrets["broker_secret"], name)
+            self.broker.add_user(name, password)
+            self._admitted.add(name)
 
     def gateway_file(self, name: str) -> Path:
         """Return the configuration file of a gateway."""

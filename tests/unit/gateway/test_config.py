@@ -130,7 +130,11 @@ def test_smallest_configuration_is_enough() -> None:
         ("scale = 1000.0", "scale = 0", "register[0].scale is 0.0, must be other than 0"),
         ("poll_s = 0.5", "poll_s = 5", "register[0].late_s is 3.0, must be at least poll_s"),
         ("tcp://127.0.0.1:5020", "udp://127.0.0.1", "modbus[0].url is 'udp://127.0.0.1', must be"),
-        ("mqtt://127.0.0.1:1883", "mqtt://127.0.0.1:99999", "must be mqtt or mqtts://HOST:PORT"),
+        (
+            "mqtt://127.0.0.1:1883",
+            "mqtt://127.0.0.1:99999",
+            "must be mqtt or mqtts or https or http://HOST:PORT",
+        ),
         ('name = "bus-1"', 'name = "bus-1"\nport = "/dev/x"', "must be given either url or port"),
         ("ab" * 32, "ab" * 31, "uplink.backend_key is"),
         ("baud = 9600", "baud = true", "serial[0].baud is True, must be `int`"),
@@ -182,8 +186,10 @@ def test_password_comes_from_its_file(tmp_path: Path) -> None:
 
 
 def test_example_of_the_installers_guide_is_good() -> None:
-    """What docs/installer.md shows can be copied."""
-    guide = (Path(__file__).parents[3] / "docs" / "installer.md").read_text(encoding="utf-8")
+    """What docs/gateway-configuration.md shows can be copied."""
+    guide = (Path(__file__).parents[3] / "docs" / "gateway-configuration.md").read_text(
+        encoding="utf-8"
+    )
     example = guide.split("```toml\n")[1].split("```")[0]
 
     assert tomllib.loads(example)
