@@ -337,7 +337,6 @@ class Worker:
         return signed_receipt(head, receipt, self._key.sign_receipt(receipt))
 
 
-
 def run(settings: Settings) -> None:
     """Run a worker until it is told to end.
 

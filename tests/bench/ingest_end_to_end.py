@@ -8,11 +8,12 @@ through the worker's own examination and batch in this process, without broker a
 import contextlib
 import time
 
+from backend.batch import BATCH_MESSAGES_MAX
 from backend.clock import SystemClock
 from backend.db import Database
 from backend.ingest.service import examine_all
 from backend.ingest.types import Message
-from backend.worker import BATCH_MESSAGES_MAX, Writer
+from backend.worker import Writer
 from deploy.clock import unix_us
 from schemas.topics import up_topic
 from tests.bench.load_stream import READINGS, gateway_names, presigned

@@ -10,9 +10,8 @@ from dataclasses import replace
 from hashlib import sha256
 from random import Random
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from gateway.signing import Signer
+from gateway.signing.ed25519 import PrivateKey
 from schemas.envelope import (
     GENESIS_HASH,
     Clock,
@@ -37,7 +36,7 @@ class LoadStream:
         seed = sha256(f"load {gateway}".encode()).digest()
         self.gateway = gateway
         self.number = 0
-        self._signer = Signer(Ed25519PrivateKey.from_private_bytes(seed))
+        self._signer = Signer(PrivateKey(seed))
         self._previous = GENESIS_HASH
         self._templates = _templates(gateway, sensors, Random(seed))
 

@@ -71,6 +71,7 @@ class FakeBackend:
     forks: int = 0
     hashes: dict[int, bytes] = field(default_factory=dict[int, bytes])
     forget: Callable[[int], bool] = lambda _number: False
+    tls_context: ssl.SSLContext | None = None  # How it reaches the broker; None: in the clear.
 
     def accept(self, message: bytes) -> bytes | None:
         """Take one message; return the receipt to send, None when it was forgotten."""
@@ -137,7 +138,6 @@ class FakeBackend:
         *,
         username: str | None = None,
         password: str | None = None,
-        tls_context: ssl.SSLContext | None = None,
     ) -> AsyncGenerator[aiomqtt.Client]:
         """Serve the stream on the broker at ``port`` meanwhile."""
         async with (
@@ -146,7 +146,7 @@ class FakeBackend:
                 port,
                 username=username,
                 password=password,
-                tls_context=tls_context,
+                tls_context=self.tls_context,
             ) as client,
             asyncio.TaskGroup() as tasks,
         ):

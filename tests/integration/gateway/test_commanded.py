@@ -131,7 +131,7 @@ async def test_commanded_configuration_holds_over_a_kill_and_can_be_taken_back(
         async with backend.serving(broker.port, **LOGIN) as client:
             commander = Commander(client, backend)
             async with daemon(config) as process:
-                await until(lambda: line.is_open)
+                await until(lambda: backend.readings > 0)  # So the gateway listens for commands.
                 bad, _ = await commander.send(Configure('[gateway]\nid = "gw-other"\n'))
                 await until(lambda: bool(commander.outcome(bad)))
                 assert commander.outcome(bad)[0][0] == "refused"

@@ -91,14 +91,13 @@ async def test_gateway_with_a_certificate_delivers_over_tls(
     broker: SecureBroker, tmp_path: Path
 ) -> None:
     """No password: the certificate's name is the user's, for whom the ACL holds."""
-    backend = FakeBackend(GATEWAY)
+    backend = FakeBackend(GATEWAY, tls_context=broker.context)
     with Line() as line:
         config = _config(tmp_path, broker, backend, line.path)
         serving = backend.serving(
             broker.password_port,
             username="backend",
             password=USERS["backend"],
-            tls_context=broker.context,
         )
         async with serving, daemon(config):
             await until(lambda: line.is_open)

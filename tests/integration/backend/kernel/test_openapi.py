@@ -33,6 +33,10 @@ def test_operation_ids_are_the_functions_names(description: dict[str, Any]) -> N
     assert all(name.isidentifier() for name in ids)
 
 
+# Generators agree on no model of an image.
+BYTES = {"GET /api/images/{gateway_id}/{sha256}/content"}
+
+
 def test_every_operation_is_described(description: dict[str, Any]) -> None:
     """A summary, a model for success unless there is nothing to say, and our model for errors."""
     incomplete: list[str] = []
@@ -40,10 +44,11 @@ def test_every_operation_is_described(description: dict[str, Any]) -> None:
         success = [
             answer for status, answer in operation["responses"].items() if status.startswith("2")
         ]
-        if "204" not in operation["responses"] and not all(
+        modelled = all(
             answer.get("content", {}).get("application/json", {}).get("schema")
             for answer in success
-        ):
+        )
+        if not modelled and "204" not in operation["responses"] and name not in BYTES:
             incomplete.append(f"{name}: no model of its answer")
         if not operation.get("description"):
             incomplete.append(f"{name}: no description")
