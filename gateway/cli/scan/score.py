@@ -55,9 +55,7 @@ def score_family(family: Family, chunks: Iterable[bytes]) -> Score:
     for chunk in chunks:
         events += decoder.feed(chunk)
         events += decoder.flush()
-    if events and _is_wrong(events[0]):
-        del events[0]  # Listening begins in the middle of a frame: that one is cut, not wrong.
-    valid = [e for e in events if not _is_wrong(e)]
+    valid = [e for e in events if not isinstance(e, Fault) or e.why in _SPOKEN]
     readings = [e for e in valid if not isinstance(e, Fault | ReaderReply)]
     return Score(
         family=family.name,
@@ -65,10 +63,6 @@ def score_family(family: Family, chunks: Iterable[bytes]) -> Score:
         faults=len(events) - len(valid),
         example=readings[-1] if readings else valid[-1] if valid else None,
     )
-
-
-def _is_wrong(event: Event) -> bool:
-    return isinstance(event, Fault) and event.why not in _SPOKEN
 
 
 def rank(chunks: Sequence[bytes]) -> list[Score]:
