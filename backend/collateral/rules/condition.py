@@ -5,7 +5,7 @@ gap after which the sensor counts as lost.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 from typing import Final
@@ -126,4 +126,4 @@ def fold_condition(
                 sample=harm.first if latch is None else latch.sample,
                 last_us=harm.last_us if latch is None else max(latch.last_us, harm.last_us),
             )
-    return LotMemory(loads=memory.loads, overs=overs, latches=latches, fences=memory.fences)
+    return replace(memory, overs=overs, latches=latches)

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from backend.collateral.rules import facts
+from backend.collateral.rules.detector import Seen
+from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.facts import SEVERAL
 from backend.collateral.rules.load import Load, decide_load, expected_net_g, threshold_g
 from backend.collateral.rules.presence import Whereabouts, decide_items
@@ -72,6 +74,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
     found = _facts(setup, observed, items, load, now_us)
     found += facts.position_facts(setup, outside)
     found += [fact for each in lost if (fact := lost_fact(each, now_us)) is not None]
+    found += _detected(setup, observed, now_us)
     stopped = any(
         stream.stopped
         for gateway, stream in observed.streams.items()
@@ -115,6 +118,17 @@ def _facts(
     for binding in setup.bindings:
         found += facts.tamper_facts(binding, observed.sensors.get(binding.key), now_us)
     return found
+
+
+def _detected(setup: LotSetup, observed: Observed, now_us: int) -> list[Fact]:
+    """Return what the detectors that stand on their own find."""
+    seen = Seen(
+        sensors=observed.sensors, streams=observed.streams, sights=observed.sights, now_us=now_us
+    )
+    kept = observed.memory.detectors
+    return [
+        fact for each in DETECTORS for fact in each.judge(kept.get(each.name, {}), setup, seen)
+    ]
 
 
 def _scale(setup: LotSetup) -> Binding | None:

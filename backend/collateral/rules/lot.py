@@ -4,12 +4,13 @@ Whatever is wrong with its setup or memory raises here, and reaches no other lot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from backend.collateral.rules.condition import Range, fold_condition, ranges_of
 from backend.collateral.rules.decide import Observed, decide_lot
+from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.load import fold_load, threshold_g
 from backend.collateral.rules.memory import Loaded, lot_memory_of, sample_of
 from backend.collateral.rules.position import fold_position
@@ -104,7 +105,16 @@ def fold_memory(memory: LotMemory, setup: LotSetup, book: SeriesBook) -> LotMemo
         fence = fold_position(fence, setup, book, binding.key)
         if fence != Fence():
             fences[binding.key] = fence
-    memory = LotMemory(loads=loads, overs=memory.overs, latches=memory.latches, fences=fences)
+    kept = {
+        **memory.detectors,
+        **{d.name: d.fold(memory.detectors.get(d.name, {}), setup, book) for d in DETECTORS},
+    }
+    memory = replace(
+        memory,
+        loads=loads,
+        fences=fences,
+        detectors={name: said for name, said in kept.items() if said},
+    )
     ranges = ranges_of(setup.limits)
     for binding in setup.bound(Purpose.CONDITION):
         series = {

@@ -98,6 +98,7 @@ def lot_memory_json(memory: LotMemory) -> dict[str, object]:
             ]
             for key, fence in memory.fences.items()
         },
+        "detectors": {name: dict(kept) for name, kept in memory.detectors.items() if kept},
     }
     return {name: value for name, value in stored.items() if value}
 
@@ -135,6 +136,7 @@ def lot_memory_of(stored: Loaded) -> LotMemory:
             )
             for name, (inside, since, run_inside, fixes) in stored.get("fences", {}).items()
         },
+        detectors={name: dict(kept) for name, kept in stored.get("detectors", {}).items()},
     )
 
 

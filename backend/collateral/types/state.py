@@ -138,7 +138,10 @@ class Fence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotMemory:
-    """What the detectors of a lot keep between readings; latches are by quantity."""
+    """What the detectors of a lot keep between readings; latches are by quantity.
+
+    ``detectors`` is what each detector of ``rules.detectors`` keeps, by its name, as JSON.
+    """
 
     loads: Mapping[SensorKey, LoadRun] = field(default_factory=lambda: dict[SensorKey, LoadRun]())
     overs: Mapping[tuple[SensorKey, Quantity], OverRun] = field(
@@ -146,6 +149,7 @@ class LotMemory:
     )
     latches: Mapping[Quantity, Latch] = field(default_factory=lambda: dict[Quantity, Latch]())
     fences: Mapping[SensorKey, Fence] = field(default_factory=lambda: dict[SensorKey, Fence]())
+    detectors: Mapping[str, Json] = field(default_factory=lambda: dict[str, Json]())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +214,12 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One reading behind a finding, or what was missing instead of one (number None)."""
+    """One reading behind a finding, or what was missing instead of one (number None).
+
+    ``expected`` is what would have been said if nothing were wrong. ``log_odds`` is by how much
+    it moved the finding: the natural logarithm of the likelihood ratio, positive in its favour;
+    None: it was not weighed.
+    """
 
     at: datetime
     gateway: GatewayId
@@ -220,6 +229,8 @@ class Evidence:
     value: float | None
     text: str
     image_sha256: bytes | None = None
+    expected: str = ""
+    log_odds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +238,8 @@ class Fact:
     """Something that is wrong with a lot, for as long as it is.
 
     ``key`` tells one cause from another within the lot; ``grave``: beyond doubt, or beyond
-    patience.
+    patience. ``probability`` that it is so, by all sensors together, when it was found.
+    ``began_us`` is when the readings say that it began, by our clock; None: they do not.
     """
 
     key: str
@@ -235,6 +247,8 @@ class Fact:
     grave: bool
     text: str
     evidence: tuple[Evidence, ...] = ()
+    probability: float = 1.0
+    began_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
