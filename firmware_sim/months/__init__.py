@@ -1,1 +1,1 @@
-"""Months of a site in minutes: the same world and noise as on the wires, in columns, no sockets."""
+"""Months of a site in minutes: the world and noise of the wires, in columns, no sockets."""
