@@ -3,9 +3,11 @@
 A plan says nothing about gateways but their names, nor about any consumer of the bytes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from firmware_sim.life import LifePlan
 from firmware_sim.noise import NoiseProfile
 
 
@@ -45,8 +47,32 @@ class ZonePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsPlan:
+    """What a lot's goods stand, as they are registered; None: no limit."""
+
+    temperature_min_c: float | None = None
+    temperature_max_c: float | None = None
+    temperature_dwell_s: int = 20
+    humidity_max_pct: float | None = None
+    shock_max_g0: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPlan:
+    """One tagged unit as it is registered."""
+
+    epc: str
+    net_g: int
+    tare_g: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotPlan:
-    """Goods of one grade, one tagged pallet an EPC."""
+    """Goods of one grade, one tagged pallet an EPC.
+
+    ``nets_g`` is the net mass of each item where they differ, and then ``net_g`` their mean.
+    ``tag_betas`` is the mix of its tags (see ``NoiseProfile``); None: the site's.
+    """
 
     name: str
     commodity: str
@@ -55,6 +81,18 @@ class LotPlan:
     net_g: int
     tare_g: int
     epcs: tuple[str, ...]
+    nets_g: tuple[int, ...] = ()
+    tag_betas: tuple[tuple[float, float, float], ...] | None = None
+    limits: LimitsPlan = LimitsPlan()
+
+    @property
+    def items(self) -> tuple[ItemPlan, ...]:
+        """Its items in the order of their EPCs."""
+        nets_g = self.nets_g or (self.net_g,) * len(self.epcs)
+        return tuple(
+            ItemPlan(epc=epc, net_g=net_g, tare_g=self.tare_g)
+            for epc, net_g in zip(self.epcs, nets_g, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +129,10 @@ class ScalePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeigherPlan:
-    """A platform under a lot with a Modbus RTU weighing transmitter on its own bus."""
+    """A platform under a lot with a Modbus RTU weighing transmitter on its own bus.
+
+    ``period_s``, here and below: how often its gateway asks in a simulated month.
+    """
 
     name: str
     gateway: str
@@ -99,11 +140,15 @@ class WeigherPlan:
     unit: int
     capacity_g: int
     settle_s: float
+    period_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClimatePlan:
-    """A temperature and humidity transmitter of a zone, on Modbus TCP."""
+    """A temperature and humidity transmitter of a zone, on Modbus TCP.
+
+    ``weather_share`` of the daily wave outdoors reaches the zone.
+    """
 
     name: str
     gateway: str
@@ -115,6 +160,10 @@ class ClimatePlan:
     limit_c: float  # above this the goods suffer: from here on an overheating shows
     air_tau_s: float
     lag_s: float
+    freeze_c: float | None = None  # where a freezing incident drives the air to
+    damp_pct: float = 98.0  # where a humidity incident drives it to
+    weather_share: float = 0.0
+    period_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +175,7 @@ class ShockPlan:
     zone: str
     unit: int
     hold_s: float
+    period_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +186,23 @@ class DoorPlan:
     gateway: str
     zone: str
     unit: int
+    period_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaterPlan:
+    """A leak sensor on a zone's floor as a discrete input, on Modbus TCP."""
+
+    name: str
+    gateway: str
+    zone: str
+    unit: int
+    period_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GnssPlan:
-    """A GNSS tracker on the container of a lot."""
+    """A GNSS tracker on the container of a lot; ``roof``: it stands under a steel one."""
 
     name: str
     gateway: str
@@ -148,6 +210,8 @@ class GnssPlan:
     x_m: float
     y_m: float
     form: GnssForm = GnssForm.NMEA
+    roof: bool = False
+    period_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +238,7 @@ class InstrumentPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A whole site."""
+    """A whole site; ``sensor_noise`` has what single sensors do other than ``noise``."""
 
     name: str
     site: str
@@ -194,12 +258,19 @@ class Scenario:
     trackers: tuple[GnssPlan, ...]
     cameras: tuple[CameraPlan, ...]
     instruments: tuple[InstrumentPlan, ...]
+    waters: tuple[WaterPlan, ...] = ()
+    sensor_noise: Mapping[str, NoiseProfile] = field(default_factory=dict[str, NoiseProfile])
+    life: LifePlan = field(default_factory=LifePlan)
+
+    def noise_of(self, sensor: str) -> NoiseProfile:
+        """Return how noisy the sensor of that name is."""
+        return self.sensor_noise.get(sensor, self.noise)
 
     def gateways(self) -> tuple[str, ...]:
         """Return the names of all gateways, sorted."""
         groups = (self.readers, self.scales, self.weighers, self.climates, self.shocks, self.doors)
         found = {plan.gateway for group in groups for plan in group}
-        found |= {plan.gateway for plan in self.trackers}
+        found |= {plan.gateway for plan in (*self.trackers, *self.waters)}
         found |= {plan.gateway for plan in self.cameras}
         return tuple(sorted(found))
 

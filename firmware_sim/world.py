@@ -6,20 +6,26 @@ same order give the same world. Devices read it; only ``plant.py`` holds the cur
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from firmware_sim.plan import Scenario, ZonePlan
 
 _SENSED_HUMIDITY_TAU_S = 30.0  # capacitive humidity elements are slower than thermistors
 _DOOR_OPEN_S = 4.0  # a pallet truck through a cold store's door
 _ITEM_PITCH_M: Final = 2.5  # floor grid of pallets with room for a fork
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One tagged pallet; ``zone`` is None when it has left the site."""
+    """One tagged pallet; ``zone`` is None when it has left the site.
+
+    ``content_g`` is the mass of what lies on it now, goods or dummies: ``net_g`` is what was
+    registered. ``read_factor`` multiplies the chance to read its tag in a round; 0: it is dead or
+    wrapped in foil. ``lifted``: it hangs on the forks, in its zone but not on the platform.
+    """
 
     epc: str
     lot: str
@@ -31,12 +37,15 @@ class Item:
     zone: str | None
     x_m: float
     y_m: float
-    goods: bool = True  # false: the goods were taken and the pallet with its tag was left
+    content_g: int
+    goods: bool = True  # false: goods were taken and the pallet with its tag was left
+    read_factor: float = 1.0
+    lifted: bool = False
 
     @property
     def untouched(self) -> bool:
-        """Whether the pallet stands where it belongs with its goods."""
-        return self.goods and self.zone == self.home
+        """Whether the pallet stands where it belongs with its goods and a tag that works."""
+        return self.goods and self.zone == self.home and self.read_factor > 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +94,48 @@ class World:
     cut_cables: frozenset[str]  # devices
     dark_links: frozenset[str]  # gateways
     price_factors: Mapping[str, float]  # by instrument
+    at_work: bool = False  # people and forklifts are about, as in a shift
+    # By zone: tags of another site. By lot: what else stands on its platform, by how much its
+    # scale shows too much, at what load it is held fast. By sensor: how long ago it said what it
+    # says again. By tracker: where it is, if it was moved.
+    foreign_tags: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    strange_loads_g: Mapping[str, int] = field(default_factory=dict[str, int])
+    zero_shifts_g: Mapping[str, int] = field(default_factory=dict[str, int])
+    propped_g: Mapping[str, int] = field(default_factory=dict[str, int])
+    replayed_s: Mapping[str, int] = field(default_factory=dict[str, int])
+    places_m: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
+    wet: frozenset[str] = frozenset()  # zones with water on the floor
+    unplugged: frozenset[str] = frozenset()  # gateways without power: nothing is read at all
 
     def item(self, epc: str) -> Item:
         """Return the item with that tag, which must exist."""
         return next(item for item in self.items if item.epc == epc)
 
     def tags_in(self, zone: str) -> list[str]:
-        """Return the EPCs whose tags are in ``zone``."""
-        return [item.epc for item in self.items if item.zone == zone]
+        """Return the EPCs of the tags in ``zone`` that answer at all, foreign ones last."""
+        own = [item.epc for item in self.items if item.zone == zone and item.read_factor > 0.0]
+        return own + sorted(self.foreign_tags.get(zone, ()))
+
+    def read_factor(self, epc: str) -> float:
+        """Return what the chance to read a tag is multiplied with; 1 for a foreign tag."""
+        return next((item.read_factor for item in self.items if item.epc == epc), 1.0)
+
+    def mass_g(self, lot: str) -> int:
+        """Return the gross mass that truly stands on the platform of ``lot``."""
+        own_g = sum(
+            item.content_g + item.tare_g
+            for item in self.items
+            if item.lot == lot and item.zone == item.home and not item.lifted
+        )
+        return own_g + self.strange_loads_g.get(lot, 0)
 
     def load_g(self, lot: str) -> int:
-        """Return the gross mass of ``lot`` that stands on its platform."""
-        return sum(
-            (item.net_g if item.goods else 0) + item.tare_g
-            for item in self.items
-            if item.lot == lot and item.zone == item.home
-        )
+        """Return the mass that a perfect scale under ``lot`` would show, tampered with or not."""
+        if lot in self.propped_g:
+            return self.propped_g[lot]
+        return self.mass_g(lot) + self.zero_shifts_g.get(lot, 0)
 
 
 def build_world(scenario: Scenario) -> World:
@@ -109,13 +144,14 @@ def build_world(scenario: Scenario) -> World:
     items: list[Item] = []
     for lot in scenario.lots:
         places = _grid(zones[lot.zone], len(lot.epcs))
-        for epc, (x_m, y_m) in zip(lot.epcs, places, strict=True):
+        for plan, (x_m, y_m) in zip(lot.items, places, strict=True):
             items.append(
                 Item(
-                    epc=epc,
+                    epc=plan.epc,
                     lot=lot.name,
-                    net_g=lot.net_g,
-                    tare_g=lot.tare_g,
+                    net_g=plan.net_g,
+                    content_g=plan.net_g,
+                    tare_g=plan.tare_g,
                     home=lot.zone,
                     home_x_m=x_m,
                     home_y_m=y_m,
@@ -206,74 +242,117 @@ def move_to(world: World, epc: str, zone: ZonePlan) -> World:
 
 def empty(world: World, epc: str) -> World:
     """Return the world with the goods taken off the pallet, its tag left in place."""
-    return _place(world, replace(world.item(epc), goods=False))
+    return fill(world, epc, 0)
+
+
+def fill(world: World, epc: str, content_g: int) -> World:
+    """Return the world in which ``content_g`` of something else lies on the pallet."""
+    return _place(world, replace(world.item(epc), content_g=content_g, goods=False))
 
 
 def bring_back(world: World, epc: str) -> World:
-    """Return the world with the pallet and its goods where they belong."""
+    """Return the world with the pallet and its goods where they belong, its tag readable."""
     item = world.item(epc)
-    home = replace(item, zone=item.home, x_m=item.home_x_m, y_m=item.home_y_m, goods=True)
+    home = replace(
+        item,
+        zone=item.home,
+        x_m=item.home_x_m,
+        y_m=item.home_y_m,
+        content_g=item.net_g,
+        goods=True,
+        read_factor=1.0,
+        lifted=False,
+    )
     return _place(world, home)
 
 
 def _place(world: World, item: Item) -> World:
-    items = tuple(item if other.epc == item.epc else other for other in world.items)
     doors = dict(world.doors_open_s)
     if item.home in doors:
-        doors[item.home] = _DOOR_OPEN_S  # nothing leaves or enters through a shut door
-    return _next(replace(world, items=items, doors_open_s=doors))
+        # Nothing leaves or enters through a shut door.
+        doors[item.home] = max(doors[item.home], _DOOR_OPEN_S)
+    return replace(_with_item(world, item), doors_open_s=doors)
+
+
+def _with_item(world: World, item: Item) -> World:
+    items = tuple(item if other.epc == item.epc else other for other in world.items)
+    return happened(replace(world, items=items))
+
+
+def lift(world: World, epc: str, *, up: bool) -> World:
+    """Return the world with the pallet on the forks above its place, or set down again."""
+    return _with_item(world, replace(world.item(epc), lifted=up))
+
+
+def set_read_factor(world: World, epc: str, factor: float) -> World:
+    """Return the world in which the tag is read ``factor`` times as often; 0: not at all."""
+    return _with_item(world, replace(world.item(epc), read_factor=factor))
+
+
+def put_at(world: World, epc: str, place_m: tuple[float, float]) -> World:
+    """Return the world with the pallet at another place of its zone."""
+    return _with_item(world, replace(world.item(epc), x_m=place_m[0], y_m=place_m[1]))
 
 
 def set_air(world: World, zone: str, target_c: float) -> World:
-    """Return the world whose ``zone`` now drifts toward ``target_c``."""
-    air = dict(world.air)
-    air[zone] = replace(air[zone], target_c=target_c)
-    return _next(replace(world, air=air))
+    """Return the world whose ``zone`` now drifts toward ``target_c``; unwatched air is no part."""
+    if zone not in world.air:
+        return world
+    air = {**world.air, zone: replace(world.air[zone], target_c=target_c)}
+    return happened(replace(world, air=air))
 
 
 def jolt(world: World, zone: str, peak_g: float, hold_s: float) -> World:
     """Return the world in which ``zone`` was hit; its transmitter holds the peak ``hold_s``."""
     jolts = {**world.jolts, zone: Jolt(peak_g=peak_g, left_s=hold_s)}
-    return _next(replace(world, jolts=jolts))
+    return happened(replace(world, jolts=jolts))
 
 
 def calm(world: World, zone: str) -> World:
     """Return the world with the peak register of ``zone`` reset."""
     jolts = {name: held for name, held in world.jolts.items() if name != zone}
-    return _next(replace(world, jolts=jolts))
+    return happened(replace(world, jolts=jolts))
 
 
 def set_covered(world: World, camera: str, *, covered: bool) -> World:
     """Return the world with ``camera`` covered or free."""
-    return _next(replace(world, covered=_switch(world.covered, camera, on=covered)))
+    return happened(replace(world, covered=switch(world.covered, camera, on=covered)))
 
 
 def set_sight(world: World, camera: str, sight: Sight, *, on: bool) -> World:
     """Return the world with something in the picture of ``camera``, or no more."""
     present = world.sights.get(camera, frozenset())
     wanted = present | {sight} if on else present - {sight}
-    return _next(replace(world, sights={**world.sights, camera: wanted}))
+    return happened(replace(world, sights=put(world.sights, camera, wanted or None)))
 
 
 def set_cable_cut(world: World, device: str, *, cut: bool) -> World:
     """Return the world with the cable of ``device`` cut or joined."""
-    return _next(replace(world, cut_cables=_switch(world.cut_cables, device, on=cut)))
+    return happened(replace(world, cut_cables=switch(world.cut_cables, device, on=cut)))
 
 
 def set_link_dark(world: World, gateway: str, *, dark: bool) -> World:
     """Return the world with the uplink of ``gateway`` black-holed or restored."""
-    return _next(replace(world, dark_links=_switch(world.dark_links, gateway, on=dark)))
+    return happened(replace(world, dark_links=switch(world.dark_links, gateway, on=dark)))
 
 
 def set_price_factor(world: World, instrument: str, factor: float) -> World:
     """Return the world in which ``instrument`` quotes ``factor`` times its price."""
     factors = {**world.price_factors, instrument: factor}
-    return _next(replace(world, price_factors=factors))
+    return happened(replace(world, price_factors=factors))
 
 
-def _switch(names: frozenset[str], name: str, *, on: bool) -> frozenset[str]:
+def put(known: Mapping[str, _V], name: str, value: _V | None) -> dict[str, _V]:
+    """Return ``known`` with ``name`` set to ``value``, or without it."""
+    rest = {key: held for key, held in known.items() if key != name}
+    return rest if value is None else {**rest, name: value}
+
+
+def switch(names: frozenset[str], name: str, *, on: bool) -> frozenset[str]:
+    """Return ``names`` with or without ``name``."""
     return names | {name} if on else names - {name}
 
 
-def _next(world: World) -> World:
+def happened(world: World) -> World:
+    """Return the world with its revision counted on."""
     return replace(world, revision=world.revision + 1)
