@@ -6,13 +6,11 @@ all the same, and every other lot goes on.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from prometheus_client import Counter
-from shapely.errors import ShapelyError
 
 from backend.collateral.rules.lot import (
     Around,
@@ -22,9 +20,10 @@ from backend.collateral.rules.lot import (
     sensor_of,
     state_of,
 )
-from backend.collateral.rules.sensors import fold_sensors, sensors_of
+from backend.collateral.rules.sensors import sensors_of
 from backend.collateral.rules.series import SeriesBook
-from backend.collateral.rules.sightings import epcs_of, fold_sightings
+from backend.collateral.rules.sightings import epcs_of
+from backend.collateral.rules.turn import RULE_ERRORS, change_of, fold_batch, unevaluated
 from backend.collateral.service.book import SensorBook
 from backend.collateral.store import lots as lots_store
 from backend.collateral.store import registry as registry_store
@@ -45,18 +44,6 @@ from backend.telemetry.types import ReadingBatch, datetime_of, unix_us_of
 
 log = structlog.get_logger()
 
-# What pure rules raise on data that makes no sense. A database error is none of these: then the
-# whole batch is rolled back and comes again.
-RULE_ERRORS: Final = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    ShapelyError,
-)
 SHOWN_EVERY: Final = timedelta(seconds=5)  # An item that only stays is shown as seen that often.
 UNEVALUATED: Final = Counter(
     "pledgewatch_lots_unevaluated", "Lots whose rules raised.", ("error",)
@@ -89,16 +76,13 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> l
     sights = _sights_of(rows)
     keys = sensors | _bound(rows) | set(_readers(sights))
     states, broken = _load_sensors(conn, keys, known)
-    after, listening = fold_sensors(
-        {key: state for key, state in states.items() if key in sensors}, batch, book
-    )
-    states.update(after)
-    seen = fold_sightings(batch, owners, sights, states, listening)
-    sights.update(seen)
-    written = [state for key, state in after.items() if key not in broken]
+    folded = fold_batch(batch, book, owners, states, sights)
+    states.update(folded.sensors)
+    sights.update(folded.sights)
+    written = [state for key, state in folded.sensors.items() if key not in broken]
     with conn.pipeline():
         states_store.save_sensors(conn, written)
-        states_store.save_sights(conn, list(seen.values()))
+        states_store.save_sights(conn, list(folded.sights.values()))
     known.write(written)
     if not rows:
         return []
@@ -189,15 +173,8 @@ def _decide_one(
     except RULE_ERRORS as error:
         return _unevaluated(before, facts, error)
     after = found.decision.state
-    change = write = None
-    if after != before:
-        change = LotChange(
-            lot_id=after.lot_id,
-            before=before,
-            after=after,
-            before_facts=facts,
-            facts=found.decision.facts,
-        )
+    change = change_of(before, facts, found.decision)
+    write = None
     if after != before or found.memory is not None:
         moved = after.dimensions != before.dimensions
         write = LotWrite(state=after, memory=found.memory, moved=moved, was=before)
@@ -207,23 +184,14 @@ def _decide_one(
 def _unevaluated(
     before: LotState, facts: Mapping[str, bool], error: Exception
 ) -> tuple[LotChange | None, LotWrite | None, list[ItemWrite]]:
-    """Keep what was known of a lot, and say that it can not be relied on."""
+    """Return the change to a lot whose rules raised, and what to store of it."""
     name = type(error).__name__
     UNEVALUATED.labels(name).inc()
-    detail: dict[str, object] = {"facts": dict(facts), "error": f"{name}: {error}"}
-    after = replace(before, evaluated=False, detail=detail)
-    if after == before:
+    change = unevaluated(before, facts, error)
+    if change is None:
         return None, None, []
     log.error("lot_unevaluated", lot_id=str(before.lot_id), error=name, exc_info=error)
-    change = LotChange(
-        lot_id=before.lot_id,
-        before=before,
-        after=after,
-        before_facts=facts,
-        facts=(),
-        raised=True,
-    )
-    write = LotWrite(state=after, memory=None, moved=before.evaluated, was=before)
+    write = LotWrite(state=change.after, memory=None, moved=before.evaluated, was=before)
     return change, write, []
 
 
