@@ -122,6 +122,7 @@ class Timekeeper:
         self._duty(conn, "sweep", self._sweep)
         self._duty(conn, "due", self._relock_due)
         self._duty(conn, "challenge", self._challenge)
+        self._duty(conn, "unattended", self._note_unattended)
         now_s = self.clock.monotonic_s()
         if self.housekept_s is None or now_s - self.housekept_s >= HOUSEKEEPING_S:
             self.housekept_s = now_s
@@ -238,6 +239,11 @@ class Timekeeper:
                     commands.challenge_some(conn, self.challenges_per_hour, TICK_S, now)
 
         self.db.retrying(challenge)
+
+    def _note_unattended(self, conn: Conn, now: datetime) -> None:
+        """Note the critical alerts that nobody has acknowledged in time."""
+        with self.db.working(conn):
+            alerts.note_unattended(conn, now)
 
     def _relock_due(self, conn: Conn, now: datetime) -> None:
         with self.db.working(conn):

@@ -1,20 +1,24 @@
 """Routes of alerts."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from backend.alerts import service, store
+from backend.alerts import service
 from backend.alerts.service import AlertView as Loaded
+from backend.alerts.service import Surroundings
+from backend.alerts.store import alerts as store
 from backend.alerts.types import (
     Alert,
     AlertKind,
     AlertState,
     Resolution,
     Severity,
+    Timeline,
     What,
 )
 from backend.deps import CurrentActor, Db, Now, require
@@ -28,7 +32,12 @@ Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)
 
 
 class AlertSummary(BaseModel):
-    """An alert; ``ceased_at``: what it found is no longer so, but nobody has resolved it."""
+    """An alert.
+
+    ``severity`` is the worst that it was, and locks until it is resolved; ``eased_at``: since when
+    it is found less grave. ``ceased_at``: what it found is no longer so, but nobody has resolved
+    it. ``unattended_at``: when it was noted that nobody acknowledged it in time.
+    """
 
     id: UUID
     kind: AlertKind
@@ -38,7 +47,11 @@ class AlertSummary(BaseModel):
     gateway_id: str | None
     facility_id: UUID | None
     summary: str
+    probability: float
+    began_at: datetime | None
     opened_at: datetime
+    eased_at: datetime | None
+    unattended_at: datetime | None
     ceased_at: datetime | None
     acknowledged_at: datetime | None
     resolved_at: datetime | None
@@ -47,7 +60,11 @@ class AlertSummary(BaseModel):
 
 
 class EvidenceView(BaseModel):
-    """A reading behind an alert."""
+    """A reading behind an alert.
+
+    ``expected`` is what would have been said if nothing were wrong; ``log_odds`` by how much it
+    moved the finding, as the natural logarithm of the likelihood ratio; null: not weighed.
+    """
 
     at: datetime
     recorded_at: datetime
@@ -58,6 +75,8 @@ class EvidenceView(BaseModel):
     value: float | None
     text: str
     image_sha256: str | None
+    expected: str
+    log_odds: float | None
 
 
 class AlertEventView(BaseModel):
@@ -74,6 +93,99 @@ class AlertDetail(AlertSummary):
 
     evidence: list[EvidenceView]
     events: list[AlertEventView]
+
+
+class HoldingView(BaseModel):
+    """Something that still holds, and which reading or act would end it."""
+
+    what: str
+    ends_when: str
+
+
+class ChoiceView(BaseModel):
+    """A cause that the caller could resolve an alert with; ``why`` it may not, now."""
+
+    resolution: Resolution
+    allowed: bool
+    code: str | None
+    why: str | None
+
+
+class CausedLockView(BaseModel):
+    """A lock of a facility for which an alert is a reason."""
+
+    facility_id: UUID
+    facility: str
+    reason: str
+    detail: str
+    opened_at: datetime
+    opened_by: str
+    lifted_at: datetime | None
+
+
+class LotHappeningView(BaseModel):
+    """Something that happened to the lot."""
+
+    at: datetime
+    actor: str
+    what: str
+    detail: dict[str, Any]
+
+
+class MinuteOfValuesView(BaseModel):
+    """One minute of one channel's good readings."""
+
+    minute: datetime
+    gateway_id: str
+    sensor: str
+    quantity: str
+    count: int
+    value_min: float
+    value_max: float
+
+
+class MinuteOfSightingsView(BaseModel):
+    """One minute of one reader: how many of the lot's items it read, and how many times."""
+
+    minute: datetime
+    gateway_id: str
+    sensor: str
+    items: int
+    reads: int
+
+
+class SensorEventView(BaseModel):
+    """What a sensor of the lot said of itself, or of what it saw."""
+
+    at: datetime
+    gateway_id: str
+    sensor: str
+    type: str
+    image_sha256: str | None
+
+
+class TimelineView(BaseModel):
+    """What happened around an alert; readings by their gateways' clocks, the lot by ours."""
+
+    begin: datetime
+    end: datetime
+    lot: list[LotHappeningView]
+    values: list[MinuteOfValuesView]
+    sightings: list[MinuteOfSightingsView]
+    events: list[SensorEventView]
+    cut: bool
+
+
+class AlertPage(AlertDetail):
+    """An alert with what it locks, what holds it, what may be said of it, and the time around it.
+
+    ``locks`` are shown to whoever sees the facility; ``timeline`` is null unless it is a lot's.
+    """
+
+    holding: list[HoldingView]
+    choices: list[ChoiceView]
+    locks: list[CausedLockView]
+    timeline: TimelineView | None
 
 
 class ResolutionBody(BaseModel):
@@ -96,10 +208,12 @@ def list_alerts(
 
 
 @router.get("/alerts/{alert_id}")
-def get_alert(alert_id: UUID, db: Db, actor: CurrentActor) -> AlertDetail:
-    """Return an alert with the readings behind it and what was done about it."""
+def get_alert(alert_id: UUID, db: Db, actor: CurrentActor) -> AlertPage:
+    """Return an alert: the readings behind it, what it locks, what would end it, what happened."""
     with db.acting(actor) as conn:
-        return _detail(service.load_view(conn, AlertId(alert_id)))
+        view = service.load_view(conn, AlertId(alert_id))
+        found = service.load_surroundings(conn, view.alert, actor.role)
+    return AlertPage.model_validate({**_detail(view).model_dump(), **_surroundings(found)})
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
@@ -135,6 +249,8 @@ def _detail(view: Loaded) -> AlertDetail:
             value=each.value,
             text=each.text,
             image_sha256=None if each.image_sha256 is None else each.image_sha256.hex(),
+            expected=each.expected,
+            log_odds=each.log_odds,
         )
         for each in view.evidence
     ]
@@ -144,4 +260,45 @@ def _detail(view: Loaded) -> AlertDetail:
     ]
     return AlertDetail.model_validate(
         {**_summary(view.alert), "evidence": evidence, "events": events}
+    )
+
+
+def _surroundings(found: Surroundings) -> dict[str, object]:
+    timeline = found.timeline
+    choices = [
+        ChoiceView(
+            resolution=each.resolution, allowed=each.code is None, code=each.code, why=each.why
+        )
+        for each in found.choices
+    ]
+    return {
+        "holding": [HoldingView(**asdict(each)) for each in found.holding],
+        "choices": choices,
+        "locks": [CausedLockView(**asdict(each)) for each in found.locks],
+        "timeline": None if timeline is None else _timeline(timeline),
+    }
+
+
+def _timeline(timeline: Timeline) -> TimelineView:
+    events = [
+        SensorEventView(
+            at=each.at,
+            gateway_id=each.gateway_id,
+            sensor=each.sensor,
+            type=each.type,
+            image_sha256=None if each.image_sha256 is None else each.image_sha256.hex(),
+        )
+        for each in timeline.events
+    ]
+    return TimelineView(
+        begin=timeline.begin,
+        end=timeline.end,
+        lot=[
+            LotHappeningView(at=e.at, actor=e.actor, what=e.what, detail=dict(e.detail))
+            for e in timeline.lot
+        ],
+        values=[MinuteOfValuesView(**asdict(each)) for each in timeline.values],
+        sightings=[MinuteOfSightingsView(**asdict(each)) for each in timeline.sightings],
+        events=events,
+        cut=timeline.cut,
     )

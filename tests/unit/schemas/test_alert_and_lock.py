@@ -1,4 +1,4 @@
-"""alert.schema.json and lock.schema.json: what they let pass and what they refuse."""
+"""The schemas of alerts and locks: what they let pass and what they refuse."""
 
 import json
 from functools import cache
@@ -53,6 +53,104 @@ def _alert(**overrides: object) -> Json:
         "resolved_by": None,
         "resolution": None,
         "evidence": [EVIDENCE],
+    } | overrides
+
+
+EVIDENCE_2: Json = {
+    "at": "2026-03-01T08:15:29Z",
+    "recorded_at": OPENED,
+    "gateway_id": "gw-north",
+    "envelope_number": 4_711,
+    "sensor": "scale-a",
+    "quantity": "mass",
+    "value": 9_180_000,
+    "text": "fell by 1,020 kg within 4 s",
+    "image_sha256": None,
+    "expected": "10,200 kg, less 40 kg of tolerance",
+    "log_odds": 21.5,
+}
+TIMELINE: Json = {
+    "begin": "2026-03-01T08:05:29Z",
+    "end": "2026-03-01T08:25:30Z",
+    "lot": [{"at": OPENED, "actor": "ingest", "what": "state", "detail": {"before": {}}}],
+    "values": [
+        {
+            "minute": "2026-03-01T08:15:00Z",
+            "gateway_id": "gw-north",
+            "sensor": "scale-a",
+            "quantity": "mass",
+            "count": 60,
+            "value_min": 9_180_000,
+            "value_max": 10_200_000,
+        }
+    ],
+    "sightings": [
+        {
+            "minute": "2026-03-01T08:15:00Z",
+            "gateway_id": "gw-north",
+            "sensor": "rfid-a",
+            "items": 10,
+            "reads": 512,
+        }
+    ],
+    "events": [
+        {
+            "at": OPENED,
+            "gateway_id": "gw-north",
+            "sensor": "cam-a",
+            "type": "snapshot",
+            "image_sha256": "5a" * 32,
+        }
+    ],
+    "cut": False,
+}
+LOCK_2: Json = {
+    "facility_id": LOT,
+    "facility": "copper line",
+    "reason": "QUANTITY_SHORT",
+    "detail": "copper: 1,020 kg short",
+    "opened_at": OPENED,
+    "opened_by": "ingest",
+    "lifted_at": None,
+}
+
+
+def _choice(resolution: str, code: str | None = None) -> Json:
+    why = None if code is None else "it is still so"
+    return {"resolution": resolution, "allowed": code is None, "code": code, "why": why}
+
+
+def _alert_2(**overrides: object) -> Json:
+    return {
+        "id": "0b0f8a57-1f63-4d26-8f0e-0a3c2b1d4e5f",
+        "kind": "shortfall",
+        "severity": "critical",
+        "state": "open",
+        "lot_id": LOT,
+        "gateway_id": None,
+        "facility_id": None,
+        "summary": "copper: 9,180 kg measured of 10,200 kg pledged",
+        "probability": 0.9999,
+        "began_at": "2026-03-01T08:15:29Z",
+        "opened_at": OPENED,
+        "eased_at": None,
+        "unattended_at": None,
+        "ceased_at": None,
+        "acknowledged_at": None,
+        "resolved_at": None,
+        "resolution": None,
+        "note": None,
+        "evidence": [EVIDENCE_2],
+        "events": [{"at": OPENED, "actor": "system", "what": "opened", "note": None}],
+        "holding": [{"what": "1,020 kg are missing", "ends_when": "the weight is back"}],
+        "choices": [
+            _choice("true_incident", "still_true"),
+            _choice("sensor_fault"),
+            _choice("authorised", "still_true"),
+            _choice("false_alarm"),
+        ],
+        "locks": [LOCK_2],
+        "timeline": TIMELINE,
     } | overrides
 
 
@@ -143,6 +241,56 @@ def test_alert_is_refused(alert: Json) -> None:
 
 
 @pytest.mark.parametrize(
+    "alert",
+    [
+        pytest.param(_alert_2(), id="open"),
+        pytest.param(_alert_2(ceased_at=LATER, holding=[]), id="ceased, and open still"),
+        pytest.param(_alert_2(state="acknowledged", acknowledged_at=LATER), id="acknowledged"),
+        pytest.param(
+            _alert_2(state="resolved", resolved_at=LATER, resolution="authorised"), id="resolved"
+        ),
+        pytest.param(
+            _alert_2(lot_id=None, facility_id=LOT, evidence=[], timeline=None), id="of a facility"
+        ),
+        pytest.param(_alert_2(evidence=[EVIDENCE_2 | {"log_odds": None}]), id="not weighed"),
+    ],
+)
+def test_alert_of_version_2_passes(alert: Json) -> None:
+    """Every stage of an alert's life, and alerts without a lot."""
+    assert _is_valid("alert-v2", alert)
+
+
+@pytest.mark.parametrize(
+    "alert",
+    [
+        pytest.param(_alert(), id="of version 1"),
+        pytest.param(_alert_2(score=1), id="extra field"),
+        pytest.param({k: v for k, v in _alert_2().items() if k != "locks"}, id="no locks"),
+        pytest.param(_alert_2(lot_id=None), id="about nothing"),
+        pytest.param(_alert_2(probability=1.5), id="more than certain"),
+        pytest.param(_alert_2(probability=None), id="no probability"),
+        pytest.param(_alert_2(ceased_at=LATER), id="ceased, yet something holds"),
+        pytest.param(_alert_2(acknowledged_at=LATER), id="open, yet acknowledged"),
+        pytest.param(_alert_2(state="resolved", resolved_at=LATER), id="resolved without a cause"),
+        pytest.param(_alert_2(choices=[]), id="nothing to choose from"),
+        pytest.param(
+            _alert_2(choices=[_choice("authorised") | {"why": "it is so"}] * 4),
+            id="allowed, yet refused",
+        ),
+        pytest.param(_alert_2(evidence=[EVIDENCE_2 | {"log_odds": "much"}]), id="odds in words"),
+        pytest.param(
+            _alert_2(events=[{"at": OPENED, "actor": "x", "what": "closed", "note": None}]),
+            id="unknown step",
+        ),
+        pytest.param(_alert_2(timeline=TIMELINE | {"cut": None}), id="perhaps cut"),
+    ],
+)
+def test_alert_of_version_2_is_refused(alert: Json) -> None:
+    """Whatever contradicts itself or says what nobody reads."""
+    assert not _is_valid("alert-v2", alert)
+
+
+@pytest.mark.parametrize(
     "lock",
     [
         pytest.param(_lock(), id="standing"),
@@ -189,3 +337,4 @@ def test_evidence_knows_every_quantity_and_no_other() -> None:
     known = _schema("alert")["$defs"]["evidence"]["properties"]["quantity"]["enum"]
 
     assert known == [*Quantity, None]
+    assert _schema("alert-v2")["$defs"]["quantity"]["enum"] == [*Quantity, None]

@@ -1,7 +1,7 @@
 """Which findings become alerts, and who may say that one is dealt with."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -9,14 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.alerts.errors import AlertRefusedError
-from backend.alerts.rules import (
-    cause_of,
+from backend.alerts.rules.life import (
+    AROUND,
+    SPAN_MAX,
     check_acknowledge,
     check_resolve,
-    is_worse,
-    kind_of,
-    steps_of,
+    choices_of,
+    holding_of,
+    locks_of,
+    span_of,
 )
+from backend.alerts.rules.steps import cause_of, is_worse, kind_of, steps_of
 from backend.alerts.types import Alert, AlertKind, AlertState, Resolution, Severity
 from backend.collateral.types import Fact, FactKind, LotChange, LotState
 from backend.ids import AlertId, LotId
@@ -34,7 +37,12 @@ ALERT = Alert(
     gateway_id=None,
     facility_id=None,
     summary="weighs less than it should",
+    probability=1.0,
+    began_at=None,
     opened_at=AT,
+    critical_at=AT,
+    eased_at=None,
+    unattended_at=None,
     ceased_at=None,
     acknowledged_at=None,
     acknowledged_by=None,
@@ -70,6 +78,8 @@ def test_only_what_is_new_or_graver_is_found_and_only_what_ended_ceases(
     new = {key for key, grave in after.items() if key not in before or (grave > before[key])}
     assert found == {cause_of(LOT, key) for key in new}
     assert set(steps.ceased) == {cause_of(LOT, key) for key in before.keys() - after.keys()}
+    eased = {key for key, grave in after.items() if before.get(key, False) > grave}
+    assert {finding.cause for finding in steps.eased} == {cause_of(LOT, key) for key in eased}
 
 
 @given(before=FACTS)
@@ -139,3 +149,62 @@ def test_the_lender_resolves_what_has_ceased(resolution: Resolution) -> None:
 def test_a_false_alarm_may_be_called_so_while_the_sensor_still_says_it() -> None:
     """A broken sensor goes on saying it; the locks of the state itself stay all the same."""
     check_resolve(ALERT, Resolution.SENSOR_FAULT, Role.LENDER, pledged=True, holds=True)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("holds", [False, True])
+@pytest.mark.parametrize("pledged", [False, True])
+def test_choices_are_what_would_be_accepted(role: Role, holds: bool, pledged: bool) -> None:
+    """A choice that is shown as open is accepted, and each other one says why not."""
+    for choice in choices_of(ALERT, role, pledged=pledged, holds=holds):
+        assert (choice.code is None) == (choice.why is None)
+        if choice.code is None:
+            check_resolve(ALERT, choice.resolution, role, pledged=pledged, holds=holds)
+        else:
+            with pytest.raises(AlertRefusedError, match=choice.code):
+                check_resolve(ALERT, choice.resolution, role, pledged=pledged, holds=holds)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("load", "at least 3110 kg"),
+        ("item:00000000-0000-0000-0000-000000000005:shortfall", "reads its tag, or"),
+        ("item:00000000-0000-0000-0000-000000000005:relocation", "no other zone"),
+        ("tamper:gw-1/door:open", "gw-1/door"),
+        ("tamper:load", "whole weight"),
+        ("damage:temperature", "temperature is back"),
+        ("position:gw-1/tracker", "gw-1/tracker"),
+        ("surveillance:gw-1/scale", "gw-1/scale"),
+        ("something-new", "no longer show"),
+    ],
+)
+def test_what_holds_says_what_would_end_it(key: str, text: str) -> None:
+    """Each cause names the reading that ends it; one that ceased holds nothing."""
+    alert = replace(ALERT, cause=cause_of(LOT, key))
+    (holding,) = holding_of(alert, 3_110_000)
+    assert text in holding.ends_when
+    assert holding_of(replace(alert, ceased_at=AT), 3_110_000) == ()
+
+
+@pytest.mark.parametrize("cause", ["gateway:gw-1:clock", "gateway:gw-1:odd", "facility:x:line"])
+def test_what_is_no_lots_says_it_too(cause: str) -> None:
+    """Gateways and facilities have causes of their own."""
+    (holding,) = holding_of(replace(ALERT, lot_id=None, cause=cause), None)
+    assert holding.ends_when
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_every_kind_of_alert_is_a_reason_for_some_lock(kind: AlertKind) -> None:
+    """So that an alert's page can show what it locks."""
+    assert locks_of(kind)
+
+
+@given(minutes=st.integers(min_value=-1, max_value=60 * 24 * 30))
+def test_time_around_an_alert_is_bounded(minutes: int) -> None:
+    """It begins before the cause, ends after the alert was opened, and is never too long."""
+    began = AT - timedelta(minutes=minutes)
+    begin, end = span_of(replace(ALERT, began_at=began))
+    assert timedelta(0) < end - begin <= SPAN_MAX
+    assert end >= AT + AROUND
+    assert begin <= AT

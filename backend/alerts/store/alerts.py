@@ -24,8 +24,9 @@ ALERTS_MAX: Final = 500  # A page.
 ROWS_MAX: Final = 1_000  # Of evidence, and of history.
 
 _ALERT: Final[LiteralString] = """
-    SELECT id, kind, severity, state, cause, lot_id, gateway_id, facility_id, summary, opened_at,
-           ceased_at, acknowledged_at, acknowledged_by, resolved_at, resolved_by, resolution, note
+    SELECT id, kind, severity, state, cause, lot_id, gateway_id, facility_id, summary,
+           probability, began_at, opened_at, critical_at, eased_at, unattended_at, ceased_at,
+           acknowledged_at, acknowledged_by, resolved_at, resolved_by, resolution, note
     FROM alert
 """
 _FETCH: Final[LiteralString] = (
@@ -35,13 +36,27 @@ _FETCH: Final[LiteralString] = (
     + " ORDER BY state = 'resolved', opened_at DESC, id LIMIT %(limit)s"
 )
 _ADD: Final = """
-    INSERT INTO alert (kind, severity, cause, lot_id, gateway_id, facility_id, summary, opened_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+    INSERT INTO alert (kind, severity, cause, lot_id, gateway_id, facility_id, summary,
+                       probability, began_at, opened_at, critical_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+"""
+_SAVE_RAISED: Final = """
+    UPDATE alert SET severity = %(severity)s, summary = %(summary)s,
+      probability = %(probability)s, ceased_at = NULL, eased_at = NULL,
+      began_at = CASE WHEN ceased_at IS NULL THEN coalesce(began_at, %(began)s) ELSE %(began)s END,
+      critical_at = CASE WHEN %(severity)s = 'critical' THEN coalesce(critical_at, %(now)s) END
+    WHERE id = %(id)s
+"""
+_NOTE_UNATTENDED: Final = """
+    UPDATE alert SET unattended_at = %(now)s
+    WHERE state = 'open' AND severity = 'critical' AND unattended_at IS NULL
+      AND critical_at <= %(before)s
+    RETURNING id
 """
 _ADD_EVIDENCE: Final = """
     INSERT INTO alert_evidence (alert_id, at, recorded_at, gateway_id, envelope_number, sensor,
-                                quantity, value, text, image_sha256)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                quantity, value, text, image_sha256, expected, log_odds)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -65,19 +80,45 @@ def add(conn: Conn, finding: Finding, now: datetime) -> AlertId:
             finding.gateway,
             finding.facility_id,
             finding.summary,
+            finding.probability,
+            finding.began_at,
             now,
+            now if finding.severity is Severity.CRITICAL else None,
         ),
     ).fetchone()
     assert row is not None, "INSERT ... RETURNING gives the row"
     return AlertId(row[0])
 
 
-def save_raised(conn: Conn, alert_id: AlertId, severity: Severity, summary: str) -> None:
-    """Store that an alert's cause is there, in this severity and these words."""
+def save_raised(
+    conn: Conn, alert_id: AlertId, severity: Severity, finding: Finding, now: datetime
+) -> None:
+    """Store that an alert's cause is there, as found, in this severity."""
     conn.execute(
-        "UPDATE alert SET severity = %s, summary = %s, ceased_at = NULL WHERE id = %s",
-        (severity.value, summary, alert_id),
+        _SAVE_RAISED,
+        {
+            "severity": severity.value,
+            "summary": finding.summary,
+            "probability": finding.probability,
+            "began": finding.began_at,
+            "now": now,
+            "id": alert_id,
+        },
     )
+
+
+def save_eased(conn: Conn, alert_id: AlertId, finding: Finding, now: datetime) -> None:
+    """Store that an alert's cause is found less grave than its severity, which stays."""
+    conn.execute(
+        "UPDATE alert SET eased_at = %s, probability = %s, summary = %s WHERE id = %s",
+        (now, finding.probability, finding.summary, alert_id),
+    )
+
+
+def note_unattended(conn: Conn, before: datetime, now: datetime) -> list[AlertId]:
+    """Note which critical alerts nobody has acknowledged since ``before``; each once."""
+    rows = conn.execute(_NOTE_UNATTENDED, {"now": now, "before": before}).fetchall()
+    return [AlertId(row[0]) for row in rows]
 
 
 def save_ceased(conn: Conn, alert_id: AlertId, now: datetime) -> None:
@@ -99,6 +140,8 @@ def add_evidence(conn: Conn, alert_id: AlertId, finding: Finding, now: datetime)
             each.value,
             each.text,
             each.image_sha256,
+            each.expected,
+            each.log_odds,
         )
         for each in finding.evidence
     ]
@@ -139,7 +182,8 @@ def fetch_evidence(conn: Conn, alert_id: AlertId) -> Sequence[AlertEvidence]:
     with conn.cursor(row_factory=class_row(AlertEvidence)) as cursor:
         return cursor.execute(
             "SELECT at, recorded_at, gateway_id, envelope_number, sensor, quantity, value, text,"
-            " image_sha256 FROM alert_evidence WHERE alert_id = %s ORDER BY id LIMIT %s",
+            " image_sha256, expected, log_odds FROM alert_evidence WHERE alert_id = %s"
+            " ORDER BY id LIMIT %s",
             (alert_id, ROWS_MAX),
         ).fetchall()
 

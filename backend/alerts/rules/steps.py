@@ -1,33 +1,20 @@
-"""Which findings a change asks for, and who may say that one is dealt with."""
+"""Which findings a change asks for. Pure."""
 
 from typing import Final, assert_never
 
-from backend.alerts.errors import AlertRefusedError
-from backend.alerts.types import (
-    Alert,
-    AlertKind,
-    AlertState,
-    Finding,
-    Resolution,
-    Severity,
-    Steps,
-)
+from backend.alerts.types import AlertKind, Finding, Severity, Steps
 from backend.collateral.types import Evidence, Fact, FactKind, LotChange
 from backend.ids import GatewayId, LotId
 from backend.ingest.types import StreamFault
-from backend.parties.types import Role
 from backend.telemetry.types import datetime_of
 
 EVIDENCE_MAX: Final = 64  # Readings behind one finding: all tags of a lot, and to spare.
 
-# What is still true may be called a sensor's fault or a false alarm: locks that the state itself
-# asks for stay all the same.
-_OF_UNTRUTH: Final = (Resolution.SENSOR_FAULT, Resolution.FALSE_ALARM)
 _ORDER: Final = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 
 
 def steps_of(change: LotChange) -> Steps:
-    """Return what a lot's change asks for: only what is new, graver or no more."""
+    """Return what a lot's change asks for: only what is new, graver, less grave or no more."""
     if change.raised:
         return Steps()
     keys = {fact.key for fact in change.facts}
@@ -37,6 +24,11 @@ def steps_of(change: LotChange) -> Steps:
             for fact in change.facts
             if fact.key not in change.before_facts
             or (fact.grave and not change.before_facts[fact.key])
+        ),
+        eased=tuple(
+            _finding(change.lot_id, fact)
+            for fact in change.facts
+            if not fact.grave and change.before_facts.get(fact.key, False)
         ),
         ceased=tuple(
             cause_of(change.lot_id, key) for key in change.before_facts if key not in keys
@@ -101,7 +93,7 @@ def kind_of(kind: FactKind) -> AlertKind:
             return AlertKind.SHORTFALL
         case FactKind.ITEM_RELOCATED | FactKind.OUT_OF_ZONE:
             return AlertKind.RELOCATION
-        case FactKind.TAGS_LEFT | FactKind.TAMPER:
+        case FactKind.TAGS_LEFT | FactKind.TAMPER | FactKind.KNOCKED:
             return AlertKind.TAMPER
         case FactKind.OVER_LIMIT:
             return AlertKind.DAMAGE
@@ -116,45 +108,6 @@ def is_worse(severity: Severity, than: Severity) -> bool:
     return _ORDER.index(severity) > _ORDER.index(than)
 
 
-def check_acknowledge(alert: Alert) -> None:
-    """Check that an alert can be acknowledged.
-
-    Raises:
-        AlertRefusedError: It is not open any more.
-    """
-    if alert.state is not AlertState.OPEN:
-        raise AlertRefusedError("not_open", f"alert {alert.id} is {alert.state.value} already")
-
-
-def check_resolve(
-    alert: Alert, resolution: Resolution, role: Role, *, pledged: bool, holds: bool
-) -> None:
-    """Check that somebody may say what an alert turned out to be.
-
-    Args:
-        alert: as it stands.
-        resolution: what is said.
-        role: of who says it.
-        pledged: whether its lot is pledged.
-        holds: whether what it found is still so.
-
-    Raises:
-        AlertRefusedError: Resolved already, not this role's to say, or still true.
-    """
-    if alert.state is AlertState.RESOLVED:
-        raise AlertRefusedError("not_open", f"alert {alert.id} is resolved already")
-    if role is Role.OPERATOR and alert.lot_id is not None:
-        raise AlertRefusedError("not_yours", "an operator resolves gateways' alerts only")
-    if pledged and alert.severity is Severity.CRITICAL and role is not Role.LENDER:
-        raise AlertRefusedError("not_yours", "a critical alert on pledged goods is the lender's")
-    if holds and resolution not in _OF_UNTRUTH:
-        raise AlertRefusedError(
-            "still_true",
-            f"it is still so: {alert.summary}",
-            allowed=[each.value for each in _OF_UNTRUTH],
-        )
-
-
 def _finding(lot_id: LotId, fact: Fact) -> Finding:
     return Finding(
         cause=cause_of(lot_id, fact.key),
@@ -163,6 +116,8 @@ def _finding(lot_id: LotId, fact: Fact) -> Finding:
         summary=fact.text,
         lot_id=lot_id,
         evidence=fact.evidence[:EVIDENCE_MAX],
+        probability=min(1.0, max(0.0, fact.probability)),
+        began_at=None if fact.began_us is None else datetime_of(fact.began_us),
     )
 
 

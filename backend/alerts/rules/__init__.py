@@ -1,0 +1,1 @@
+"""What a change asks of alerts, and what a person may say of one. Pure."""

@@ -1,0 +1,1 @@
+"""Alerts in the database, and what is stored of the time around them."""
