@@ -73,9 +73,15 @@ class Examinees:
         if len(self._items) >= BATCH_MESSAGES_MAX:
             self._room.clear()
 
-    async def take(self) -> list[Item]:
-        """Return a batch of what waits, as soon as there is something."""
-        await self._some.wait()
+    async def take(self, within_s: float | None = None) -> list[Item]:
+        """Return a batch of what waits, as soon as there is something; none after ``within_s``."""
+        try:
+            # Not "wait_for": on Python 3.11 that swallows a cancellation which meets the result,
+            # and the worker would never end.
+            async with asyncio.timeout(within_s):
+                await self._some.wait()
+        except TimeoutError:
+            return []
         taken = self._items[:BATCH_MESSAGES_MAX]
         del self._items[:BATCH_MESSAGES_MAX]
         if not self._items:

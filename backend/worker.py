@@ -269,9 +269,8 @@ class Worker:
                 await self._lease()
                 await self._command()
                 leased_s = self._clock.monotonic_s()
-            try:
-                items = await asyncio.wait_for(self._examined.take(), LEASE_EVERY_S)
-            except TimeoutError:
+            items = await self._examined.take(LEASE_EVERY_S)
+            if not items:
                 continue
             self._idle.clear()
             try:

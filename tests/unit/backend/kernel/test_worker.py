@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from backend.batch import BATCH_MESSAGES_MAX, Examinees
 from backend.ingest.rules.examine import refuse
 from backend.ingest.types import Message, Reason, Refused
@@ -37,3 +39,31 @@ async def test_there_is_no_room_beyond_a_batch() -> None:
         assert not entering.done()
         assert await waiting.take() == many[:BATCH_MESSAGES_MAX]
     assert await waiting.take() == many[BATCH_MESSAGES_MAX:]
+
+
+async def test_nothing_is_taken_when_nothing_comes() -> None:
+    """Who waits for a while only comes back with empty hands, and misses nothing."""
+    waiting = Examinees()
+    assert await waiting.take(0.001) == []
+    waiting.put(items(1))
+    assert await waiting.take(0.001) == items(1)
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_asked_to_end_just_as_something_comes_the_writer_ends(steps: int) -> None:
+    """A cancellation that meets the batch is not swallowed: a worker would run for ever."""
+    waiting = Examinees()
+
+    async def write() -> None:
+        while True:
+            await waiting.take(30.0)
+
+    async with asyncio.timeout(5.0), asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(write())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        waiting.put(items(1))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        writer.cancel()
+    assert writer.cancelled()
