@@ -266,6 +266,10 @@ class Scenario:
         """Return how noisy the sensor of that name is."""
         return self.sensor_noise.get(sensor, self.noise)
 
+    def tag_mixes(self) -> dict[str, tuple[tuple[float, float, float], ...]]:
+        """Return the kinds of tags of the lots that have a mix of their own, by lot."""
+        return {lot.name: lot.tag_betas for lot in self.lots if lot.tag_betas is not None}
+
     def gateways(self) -> tuple[str, ...]:
         """Return the names of all gateways, sorted."""
         groups = (self.readers, self.scales, self.weighers, self.climates, self.shocks, self.doors)

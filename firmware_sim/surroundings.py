@@ -39,9 +39,11 @@ def set_at_work(world: World, *, at_work: bool) -> World:
     return happened(replace(world, at_work=at_work))
 
 
-def set_foreign_tags(world: World, zone: str, epcs: frozenset[str]) -> World:
-    """Return the world with these tags of another site in ``zone``, or none of them."""
-    return happened(replace(world, foreign_tags=put(world.foreign_tags, zone, epcs or None)))
+def set_foreign_tags(world: World, zone: str, epcs: frozenset[str], *, there: bool) -> World:
+    """Return the world with these tags of another site in ``zone``, or without them."""
+    known = world.foreign_tags.get(zone, frozenset())
+    wanted = known | epcs if there else known - epcs
+    return happened(replace(world, foreign_tags=put(world.foreign_tags, zone, wanted or None)))
 
 
 def set_strange_load(world: World, lot: str, mass_g: int) -> World:

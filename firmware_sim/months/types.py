@@ -38,6 +38,7 @@ class Harm(StrEnum):
     DAMAGE = "damage"
     TAMPER = "tamper"
     SURVEILLANCE_LOST = "surveillance_lost"
+    DOUBLE_PLEDGE = "double_pledge"
     NONE = "none"
 
 
@@ -47,6 +48,9 @@ class Label:
 
     ``harms`` are the kinds of alert of which any one finds it; ``items`` are EPCs in hex.
     ``begins_us`` is when a sensor could first have said it, ``ends_us`` when all was as before.
+    ``lots`` are all lots whose sensors it touches, ``lot`` among them: an alert on any of these
+    may be about it. ``shown_by`` are the sensors that could show it, were none left out.
+    ``other_site`` is where a clone of its tag was read.
     """
 
     id: str
@@ -58,6 +62,14 @@ class Label:
     begins_us: int
     ends_us: int
     truth: str
+    lots: tuple[str, ...] = ()
+    shown_by: tuple[str, ...] = ()
+    other_site: str | None = None
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it only looks like an incident, and must raise nothing critical."""
+        return self.harms == (Harm.NONE,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +99,17 @@ class LinkOutage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockError:
-    """From ``begins_us`` to ``ends_us`` a gateway's clock is off by ``offset_us``."""
+    """From ``begins_us`` to ``ends_us`` a gateway's clock is off by ``offset_us``.
+
+    On top of that it is off by ``drift_ppm`` of the time since ``begins_us``. Two of one gateway
+    never overlap.
+    """
 
     gateway: str
     begins_us: int
     ends_us: int
     offset_us: int
+    drift_ppm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

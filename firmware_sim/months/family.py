@@ -1,0 +1,77 @@
+"""Makes several sites of one scenario: copies of a plant, or members of a family."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TypeVar
+
+from firmware_sim.plan import (
+    CameraPlan,
+    ClimatePlan,
+    DoorPlan,
+    GnssPlan,
+    ReaderPlan,
+    ScalePlan,
+    Scenario,
+    ShockPlan,
+    WaterPlan,
+    WeigherPlan,
+)
+from firmware_sim.scenario import load_scenario
+
+_Plan = TypeVar(
+    "_Plan",
+    ReaderPlan,
+    ScalePlan,
+    WeigherPlan,
+    ClimatePlan,
+    ShockPlan,
+    DoorPlan,
+    WaterPlan,
+    GnssPlan,
+    CameraPlan,
+)
+
+
+def build_sites(scenario: str, *, seed: int, sites: int) -> tuple[Scenario, ...]:
+    """Return ``sites`` scenarios with names, gateways and tags of their own.
+
+    Raises:
+        ScenarioError: there is no such scenario, or a key of it is wrong.
+    """
+    plan = load_scenario(scenario)
+    if sites == 1:
+        return (plan,)
+    return tuple(renamed(plan, number) for number in range(1, sites + 1))
+
+
+def renamed(plan: Scenario, number: int) -> Scenario:
+    """Return the ``number``-th copy of a site: other tags, other names of site and gateways."""
+    suffix = f"-{number:02d}"
+
+    lots = tuple(
+        replace(lot, epcs=tuple(_epc(epc, number) for epc in lot.epcs)) for lot in plan.lots
+    )
+    return replace(
+        plan,
+        site=plan.site + suffix,
+        lots=lots,
+        readers=_own(plan.readers, suffix),
+        scales=_own(plan.scales, suffix),
+        weighers=_own(plan.weighers, suffix),
+        climates=_own(plan.climates, suffix),
+        shocks=_own(plan.shocks, suffix),
+        doors=_own(plan.doors, suffix),
+        waters=_own(plan.waters, suffix),
+        trackers=_own(plan.trackers, suffix),
+        cameras=_own(plan.cameras, suffix),
+    )
+
+
+def _own(plans: tuple[_Plan, ...], suffix: str) -> tuple[_Plan, ...]:
+    return tuple(replace(each, gateway=each.gateway + suffix) for each in plans)
+
+
+def _epc(epc: str, number: int) -> str:
+    digest = sha256(f"{epc}/{number}".encode()).hexdigest().upper()
+    kept = len(epc) // 2  # the head says what it is, the serial number makes it one of its kind
+    return epc[:kept] + digest[: len(epc) - kept]

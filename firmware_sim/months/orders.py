@@ -1,0 +1,67 @@
+"""Authorised movements: goods that go to the dock, or leave, as a release order says."""
+
+from collections.abc import Callable
+from functools import partial
+
+from firmware_sim import world as w
+from firmware_sim.life import MovementPlan
+from firmware_sim.months.acts import SECOND_US, Stage, Step, carry
+from firmware_sim.months.calendar import HANDLING_US
+from firmware_sim.months.incidents_goods import to_lorry
+from firmware_sim.months.types import Happening, Order
+from firmware_sim.world import World
+
+MARGIN_US = 900 * SECOND_US  # An order's window is longer than the work, at either end.
+_ISSUED_S = (3_600.0, 86_400.0)
+"""How long before its window an order is signed."""
+
+
+def movement_items(stage: Stage, plan: MovementPlan) -> tuple[str, ...]:
+    """Return the items that a movement takes: those it names, or as many as it may."""
+    if plan.items:
+        return tuple(epc for epc in plan.items if epc in stage.items)
+    count = min(plan.count, len(stage.items) - 1)
+    return tuple(stage.rng.sample(sorted(stage.items), count)) if count > 0 else ()
+
+
+def movement(
+    stage: Stage, plan: MovementPlan, epcs: tuple[str, ...], *, leaves: bool
+) -> tuple[list[Happening], Order]:
+    """Return what happens when ``epcs`` move by order, and the order."""
+    zone = plan.to or stage.scenario.dock
+    if leaves:
+        steps = to_lorry(stage, epcs)
+    else:
+        steps = carry(stage, epcs, _into(stage, zone))
+        back_us = round(plan.stay_s * SECOND_US) + HANDLING_US
+        for epc in epcs:
+            back = partial(w.bring_back, epc=epc)
+            steps.append(Step(after_us=back_us, what=f"{epc} is back", change=back))
+            back_us += stage.seconds_us(60.0, 180.0)
+    happenings = [
+        Happening(
+            at_us=stage.at_us + step.after_us, what=f"by order: {step.what}", change=step.change
+        )
+        for step in steps
+    ]
+    begins_us = stage.at_us - MARGIN_US
+    issued_us = begins_us - stage.seconds_us(*_ISSUED_S)
+    order = Order(
+        id="",
+        lot=stage.lot.name,
+        items=epcs,
+        destination=None if leaves else zone,
+        issued_us=max(stage.at_us - stage.since_begin_us, issued_us),
+        from_us=begins_us,
+        until_us=happenings[-1].at_us + MARGIN_US,
+    )
+    return happenings, order
+
+
+def _into(stage: Stage, zone: str) -> Callable[[World, str], World]:
+    plan = stage.zones[zone]
+
+    def move(world: World, epc: str) -> World:
+        return w.move_to(world, epc, plan)
+
+    return move
