@@ -12,6 +12,7 @@ from backend.collateral.rules import facts
 from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.facts import SEVERAL
+from backend.collateral.rules.harm import condition_facts
 from backend.collateral.rules.load import Load, decide_load, expected_net_g, threshold_g
 from backend.collateral.rules.presence import Whereabouts, decide_items
 from backend.collateral.rules.surveillance import Lost, lost_fact, lost_sensors
@@ -45,12 +46,16 @@ _TAMPERING: Final = (FactKind.TAMPER, FactKind.TAGS_LEFT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """All that a lot is decided from, beside its setup and the time."""
+    """All that a lot is decided from, beside its setup and the time.
+
+    ``since_us`` is when the first of the readings came that the decision follows, by our clock.
+    """
 
     sensors: Mapping[SensorKey, SensorState]
     streams: Mapping[GatewayId, StreamView]
     sights: Sequence[Sight]
     memory: LotMemory
+    since_us: int
 
 
 def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
@@ -71,10 +76,17 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
         for binding in setup.bound(Purpose.POSITION)
         if binding.key in sensors and _is_outside(observed.memory, binding)
     }
-    found = _facts(setup, observed, items, load, now_us)
+    seen = Seen(
+        sensors=sensors,
+        streams=observed.streams,
+        sights=observed.sights,
+        now_us=now_us,
+        since_us=observed.since_us,
+    )
+    found = _facts(setup, observed, items, load, seen)
     found += facts.position_facts(setup, outside)
     found += [fact for each in lost if (fact := lost_fact(each, now_us)) is not None]
-    found += _detected(setup, observed, now_us)
+    found += _detected(setup, observed.memory, seen)
     stopped = any(
         stream.stopped
         for gateway, stream in observed.streams.items()
@@ -107,25 +119,22 @@ def _facts(
     observed: Observed,
     items: Sequence[Whereabouts],
     load: Load | None,
-    now_us: int,
+    seen: Seen,
 ) -> list[Fact]:
     found = facts.item_facts(items, load)
     scale = _scale(setup)
     if scale is not None:
         found += facts.load_facts(setup, scale, load, observed.sensors.get(scale.key))
         found += facts.tags_left(setup, scale, load, items)
-    found += facts.condition_facts(setup, observed.memory, observed.sensors)
+    found += condition_facts(setup, observed.memory, seen)
     for binding in setup.bindings:
-        found += facts.tamper_facts(binding, observed.sensors.get(binding.key), now_us)
+        found += facts.tamper_facts(binding, observed.sensors.get(binding.key), seen.now_us)
     return found
 
 
-def _detected(setup: LotSetup, observed: Observed, now_us: int) -> list[Fact]:
+def _detected(setup: LotSetup, memory: LotMemory, seen: Seen) -> list[Fact]:
     """Return what the detectors that stand on their own find."""
-    seen = Seen(
-        sensors=observed.sensors, streams=observed.streams, sights=observed.sights, now_us=now_us
-    )
-    kept = observed.memory.detectors
+    kept = memory.detectors
     return [
         fact for each in DETECTORS for fact in each.judge(kept.get(each.name, {}), setup, seen)
     ]

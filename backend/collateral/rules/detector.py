@@ -27,12 +27,17 @@ Fold = Callable[[Json, LotSetup, SeriesBook], Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a detector judges by, beside its own memory; the time is ours, in microseconds."""
+    """What a detector judges by, beside its own memory; times are ours, in microseconds.
+
+    ``since_us`` is when the first of the readings came that this judgement follows: what came
+    since then and is over already is told now or never (``rules.told``).
+    """
 
     sensors: Mapping[SensorKey, SensorState]
     streams: Mapping[GatewayId, StreamView]
     sights: Sequence[Sight]
     now_us: int
+    since_us: int
 
 
 Judge = Callable[[Json, LotSetup, Seen], Sequence[Fact]]

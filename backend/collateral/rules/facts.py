@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backend.collateral.rules.condition import ranges_of
 from backend.collateral.rules.load import Load
 from backend.collateral.rules.presence import Whereabouts
 from backend.collateral.rules.surveillance import TAMPER_GRAVE_US, tampers
@@ -13,8 +12,6 @@ from backend.collateral.types import (
     Fact,
     FactKind,
     ItemCustody,
-    Latch,
-    LotMemory,
     LotSetup,
     Purpose,
     Sample,
@@ -26,7 +23,6 @@ from backend.telemetry.types import datetime_of
 from schemas.envelope import RSSI_UNKNOWN
 from schemas.quantities import UNITS, Quantity
 
-HARM_HOLD_US: Final = 10_000_000  # A shock is over with its reading; its finding is not.
 SEVERAL: Final = 2  # One silent tag may have failed; two at once have not.
 
 
@@ -118,50 +114,6 @@ def tags_left(
             ),
         )
     ]
-
-
-def condition_facts(
-    setup: LotSetup, memory: LotMemory, sensors: Mapping[SensorKey, SensorState]
-) -> list[Fact]:
-    """Return limits that are exceeded now, or were so a moment ago with harm done.
-
-    Damage itself lasts (its latch); the finding ends with its cause, and the alert stays.
-    """
-    facts: list[Fact] = []
-    for quantity in ranges_of(setup.limits):
-        latch = memory.latches.get(quantity)
-        evidence: list[Evidence] = []
-        for (key, over), run in memory.overs.items():
-            if over is quantity:
-                evidence.append(_reading(key, quantity, run.since, "first over the limit"))
-                evidence += _last(sensors.get(key), quantity)
-        if latch is not None and (evidence or _is_recent(latch, quantity, sensors)):
-            evidence.append(_reading(latch.sensor, quantity, latch.sample, "harm done"))
-        if evidence:
-            facts.append(
-                Fact(
-                    key=f"damage:{quantity.value}",
-                    kind=FactKind.OVER_LIMIT,
-                    grave=latch is not None,
-                    text=f"{setup.name}: {quantity.value} outside what its goods stand",
-                    evidence=tuple(evidence),
-                )
-            )
-    return facts
-
-
-def _is_recent(latch: Latch, quantity: Quantity, sensors: Mapping[SensorKey, SensorState]) -> bool:
-    """Return whether harm was done a moment before the sensor's last word."""
-    state = sensors.get(latch.sensor)
-    last = None if state is None else state.values.get(quantity)
-    return last is None or last.made_us - latch.last_us < HARM_HOLD_US
-
-
-def _last(state: SensorState | None, quantity: Quantity) -> list[Evidence]:
-    last = None if state is None else state.values.get(quantity)
-    if state is None or last is None:
-        return []
-    return [_reading(state.key, quantity, last, "last reading")]
 
 
 def tamper_facts(binding: Binding, state: SensorState | None, now_us: int) -> list[Fact]:

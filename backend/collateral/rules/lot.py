@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from backend.collateral.rules.condition import Range, fold_condition, ranges_of
+from backend.collateral.rules.condition import fold_condition, ranges_of
 from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.load import fold_load, threshold_g
@@ -83,8 +83,13 @@ def evaluate(
     before = lot_memory_of(lot["memory"])
     memory = before if book is None else fold_memory(before, setup, book)
     sights = [sight for item in setup.items for sight in around.sights.get(item.id, ())]
+    came_us = None if book is None else book.since_us
     observed = Observed(
-        sensors=around.sensors, streams=around.streams, sights=sights, memory=memory
+        sensors=around.sensors,
+        streams=around.streams,
+        sights=sights,
+        memory=memory,
+        since_us=around.now_us if came_us is None else came_us,
     )
     decision = decide_lot(setup, observed, around.now_us)
     return Evaluated(decision=decision, memory=None if memory == before else memory)
@@ -117,22 +122,9 @@ def fold_memory(memory: LotMemory, setup: LotSetup, book: SeriesBook) -> LotMemo
     )
     ranges = ranges_of(setup.limits)
     for binding in setup.bound(Purpose.CONDITION):
-        series = {
-            quantity: found.good()
-            for quantity, allowed in ranges.items()
-            if not _is_within(book.extremes(binding.key, quantity), allowed)
-            or (binding.key, quantity) in memory.overs
-            if (found := book.get(binding.key, quantity)) is not None
-        }
-        if series:
-            gap_us = binding.max_gap_s * 1_000_000
-            memory = fold_condition(memory, binding.key, series, ranges, gap_us)
+        gap_us = binding.max_gap_s * 1_000_000
+        memory = fold_condition(memory, binding.key, book, ranges, gap_us)
     return memory
-
-
-def _is_within(extremes: tuple[float, float] | None, allowed: Range) -> bool:
-    """Return whether all readings of a channel in a batch are within bounds, or there are none."""
-    return extremes is None or (allowed.least <= extremes[0] and extremes[1] <= allowed.most)
 
 
 def setup_of(

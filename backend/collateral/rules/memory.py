@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from backend.collateral.types import (
+    Excursion,
     Fence,
     Latch,
     LoadRun,
@@ -82,12 +83,35 @@ def lot_memory_json(memory: LotMemory) -> dict[str, object]:
             if run.since is not None
         },
         "overs": {
-            f"{_key(key)}/{quantity.value}": [sample_json(r.since), r.last_at_us, r.dwell_us]
-            for (key, quantity), r in memory.overs.items()
+            _channel(channel): [
+                sample_json(r.since),
+                r.last_at_us,
+                r.last_value,
+                r.dwell_us,
+                r.dose_us,
+                sample_json(r.worst),
+            ]
+            for channel, r in memory.overs.items()
         },
         "latches": {
-            quantity.value: [_key(latch.sensor), sample_json(latch.sample), latch.last_us]
+            quantity.value: [
+                _key(latch.sensor),
+                sample_json(latch.sample),
+                latch.last_us,
+                latch.arrived_us,
+            ]
             for quantity, latch in memory.latches.items()
+        },
+        "passed": {
+            _channel(channel): [
+                sample_json(e.since),
+                sample_json(e.worst),
+                sample_json(e.ended),
+                e.arrived_us,
+                e.dose_us,
+                e.last_at_us,
+            ]
+            for channel, e in memory.passed.items()
         },
         "fences": {
             _key(key): [
@@ -109,23 +133,33 @@ def lot_memory_of(stored: Loaded) -> LotMemory:
     Raises:
         ValueError, TypeError, KeyError, AttributeError: It is not what was written.
     """
-    overs: dict[tuple[SensorKey, Quantity], OverRun] = {}
-    for name, (since, last_at_us, dwell_us) in stored.get("overs", {}).items():
-        gateway, sensor, quantity = name.split("/")
-        overs[(GatewayId(gateway), sensor), Quantity(quantity)] = OverRun(
-            since=sample_of(since), last_at_us=int(last_at_us), dwell_us=int(dwell_us)
-        )
     return LotMemory(
         loads={
             sensor_key(name): LoadRun(since=sample_of(since), readings=int(readings))
             for name, (since, readings) in stored.get("loads", {}).items()
         },
-        overs=overs,
+        overs={channel_of(name): _over_of(run) for name, run in stored.get("overs", {}).items()},
         latches={
             Quantity(name): Latch(
-                sensor=sensor_key(sensor), sample=sample_of(sample), last_us=int(last_us)
+                sensor=sensor_key(sensor),
+                sample=sample_of(sample),
+                last_us=int(last_us),
+                arrived_us=int(arrived[0]) if arrived else int(last_us),
             )
-            for name, (sensor, sample, last_us) in stored.get("latches", {}).items()
+            for name, (sensor, sample, last_us, *arrived) in stored.get("latches", {}).items()
+        },
+        passed={
+            channel_of(name): Excursion(
+                since=sample_of(since),
+                worst=sample_of(worst),
+                ended=sample_of(ended),
+                arrived_us=int(arrived_us),
+                dose_us=int(dose_us),
+                last_at_us=int(last_at_us),
+            )
+            for name, (since, worst, ended, arrived_us, dose_us, last_at_us) in stored.get(
+                "passed", {}
+            ).items()
         },
         fences={
             sensor_key(name): Fence(
@@ -140,8 +174,39 @@ def lot_memory_of(stored: Loaded) -> LotMemory:
     )
 
 
+def _over_of(listed: list[Any]) -> OverRun:
+    """Return a run over a limit; the first releases stored its time only, which was its dose."""
+    since, last_at_us, *more = listed
+    first = sample_of(since)
+    last_value, dwell_us, dose_us, worst = (
+        more if len(more) > 1 else (first.value, *more * 2, since)
+    )
+    return OverRun(
+        since=first,
+        last_at_us=int(last_at_us),
+        last_value=float(last_value),
+        dwell_us=int(dwell_us),
+        dose_us=int(dose_us),
+        worst=sample_of(worst),
+    )
+
+
 def _key(key: SensorKey) -> str:
     return f"{key[0]}/{key[1]}"
+
+
+def _channel(channel: tuple[SensorKey, Quantity]) -> str:
+    return f"{_key(channel[0])}/{channel[1].value}"
+
+
+def channel_of(name: str) -> tuple[SensorKey, Quantity]:
+    """Return a channel from its name as stored.
+
+    Raises:
+        ValueError: It is none.
+    """
+    gateway, sensor, quantity = name.split("/")
+    return (GatewayId(gateway), sensor), Quantity(quantity)
 
 
 def sensor_key(name: str) -> SensorKey:

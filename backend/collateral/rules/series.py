@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.collateral.types import Sample, SensorKey
-from backend.ids import ChannelId
+from backend.ids import ChannelId, GatewayId
 from backend.telemetry.types import Floats, Int16s, Int32s, Int64s, ReadingBatch
 from schemas.quantities import QUALITY_CODES, Quality, Quantity
 
@@ -87,6 +87,8 @@ class SeriesBook:
 
     def __init__(self, batch: ReadingBatch) -> None:
         columns = batch.scalars
+        self._envelopes = batch.envelopes
+        self._arrived_us: dict[tuple[GatewayId, int], int] | None = None
         order = np.argsort(columns.channel, kind="stable")
         channels = columns.channel[order]
         begins = np.flatnonzero(np.diff(channels, prepend=-1))
@@ -149,6 +151,22 @@ class SeriesBook:
             pairs = zip(least.tolist(), most.tolist(), strict=True)
             self._extremes = dict(zip(self._rows, pairs, strict=True))
         return self._extremes.get((sensor, quantity))
+
+    @property
+    def since_us(self) -> int | None:
+        """When the first of these readings arrived, by our clock; None: there are none."""
+        return min((row.received_unix_us for row in self._envelopes), default=None)
+
+    def arrivals_us(self, gateway: GatewayId, numbers: Int64s) -> Int64s:
+        """Return when each of these envelopes of the batch arrived, by our clock."""
+        if self._arrived_us is None:
+            self._arrived_us = {
+                (row.gateway, row.number): row.received_unix_us for row in self._envelopes
+            }
+        known = self._arrived_us
+        distinct, place = np.unique(numbers, return_inverse=True)
+        arrived_us = [known[gateway, number] for number in distinct.tolist()]
+        return np.array(arrived_us, dtype=np.int64)[place]
 
     def get(self, sensor: SensorKey, quantity: Quantity) -> Series | None:
         """Return a sensor's readings of one quantity, None when there are none; views only."""

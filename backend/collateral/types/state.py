@@ -80,6 +80,7 @@ class FactKind(StrEnum):
     TAGS_LEFT = "tags_left"
     OVER_LIMIT = "over_limit"
     TAMPER = "tamper"
+    KNOCKED = "knocked"
     SENSOR_LOST = "sensor_lost"
 
 
@@ -104,23 +105,47 @@ class LoadRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverRun:
-    """The unbroken run of readings over a limit that the last one ends."""
+    """The unbroken run of readings over a limit that the last one ends.
+
+    ``dwell_us`` is the plain time over it, ``dose_us`` the same weighted by how far over.
+    """
 
     since: Sample
     last_at_us: int
+    last_value: float
     dwell_us: int
+    dose_us: int
+    worst: Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latch:
     """Damage done, first by ``sample``: it stays until a person resolves its alert.
 
-    ``last_us`` is when the newest harmful reading was made, by our clock.
+    ``last_us`` is when the newest harmful reading was made, ``arrived_us`` when it came; both by
+    our clock.
     """
 
     sensor: SensorKey
     sample: Sample
     last_us: int
+    arrived_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excursion:
+    """The last run over a limit that has ended.
+
+    ``arrived_us`` is when the reading came that ended it, by our clock. ``dose_us`` is what is
+    left of its dose at ``last_at_us``; both 0 when nothing is.
+    """
+
+    since: Sample
+    worst: Sample
+    ended: Sample
+    arrived_us: int
+    dose_us: int = 0
+    last_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +173,9 @@ class LotMemory:
         default_factory=lambda: dict[tuple[SensorKey, Quantity], OverRun]()
     )
     latches: Mapping[Quantity, Latch] = field(default_factory=lambda: dict[Quantity, Latch]())
+    passed: Mapping[tuple[SensorKey, Quantity], Excursion] = field(
+        default_factory=lambda: dict[tuple[SensorKey, Quantity], Excursion]()
+    )
     fences: Mapping[SensorKey, Fence] = field(default_factory=lambda: dict[SensorKey, Fence]())
     detectors: Mapping[str, Json] = field(default_factory=lambda: dict[str, Json]())
 
