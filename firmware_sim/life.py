@@ -91,7 +91,6 @@ class IncidentsPlan:
     given: tuple[IncidentPlan, ...] = ()
     warmup_h: float = 24.0
     quiet_h: float = 3.0
-    lasts_share: tuple[float, float] = (0.7, 1.5)  # of the kind's usual duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

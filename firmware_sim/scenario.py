@@ -2,36 +2,43 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from firmware_sim.errors import ScenarioError
 from firmware_sim.noise import PROFILES, NoiseProfile
-from firmware_sim.plan import (
-    CameraPlan,
-    ClimatePlan,
-    DoorPlan,
-    GnssForm,
-    GnssPlan,
-    InstrumentPlan,
-    LotPlan,
-    ReaderForm,
-    ReaderPlan,
-    ScaleForm,
-    ScalePlan,
-    Scenario,
-    ShockPlan,
-    WeigherPlan,
-    ZonePlan,
+from firmware_sim.plan import LimitsPlan, LotPlan, ReaderForm, Scenario, ZonePlan
+from firmware_sim.scenario_life import read_life
+from firmware_sim.scenario_sensors import (
+    MASS_G_MAX,
+    name_of,
+    read_camera,
+    read_climate,
+    read_door,
+    read_instrument,
+    read_reader,
+    read_scale,
+    read_shock,
+    read_tracker,
+    read_water,
+    read_weigher,
 )
 from firmware_sim.toml_table import Table
 
 SCENARIO_BYTES_MAX = 1 << 20  # a site of ten thousand items is a tenth of this
-_NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-_SITE_M_MAX = 100_000.0  # beyond this the flat-earth conversion of positions is wrong
-_MASS_G_MAX = 1_000_000_000  # a thousand tonnes on one platform
+ITEMS_MAX = 5_000  # Of one lot; their EPCs are then made, not written.
+TAG_KINDS: Final[Mapping[str, tuple[float, float]]] = {
+    "excellent": (600.0, 3.0),
+    "good": (18.0, 2.0),
+    "fair": (6.5, 3.5),
+    "poor": (2.5, 7.5),
+}
+"""The chance to read a tag in a round is drawn from Beta(alpha, beta) of its kind."""
+_SHOCK_MAX_G0: Final = 3.0  # What a fall is taken for, where a lot says nothing.
+_COMPANY: Final = 614_141  # The EPC Tag Data Standard's own example.
 
 
 def scenario_names() -> list[str]:
@@ -82,46 +89,57 @@ def parse_scenario(text: bytes, *, profile: str | None = None) -> Scenario:
     top = Table(raw, "")
     zones = tuple(_zone(t) for t in top.tables("zone"))
     known_zones = _unique("zone", [z.name for z in zones])
-    instruments = tuple(_instrument(t) for t in top.tables("instrument"))
+    instruments = tuple(read_instrument(t) for t in top.tables("instrument"))
     known_instruments = _unique("instrument", [i.name for i in instruments])
-    lots = tuple(_lot(t, known_zones, known_instruments) for t in top.tables("lot"))
+    site = name_of(top, "site")
+    lots = tuple(_lot(t, known_zones, known_instruments, site) for t in top.tables("lot"))
     known_lots = _unique("lot", [lot.name for lot in lots])
     _unique("lot.epcs", [epc for lot in lots for epc in lot.epcs])
+    noise = _noise(top.table("noise"), profile)
     scenario = Scenario(
-        name=_name(top, "name"),
-        site=_name(top, "site"),
+        name=name_of(top, "name"),
+        site=site,
         origin_lat_deg=top.number("origin_lat_deg", low=-85.0, high=85.0),
         origin_lon_deg=top.number("origin_lon_deg", low=-180.0, high=180.0),
         dock=top.text("dock", among=known_zones),
         price_period_s=top.number("price_period_s", low=0.1, high=86_400.0, default=15.0),
-        noise=_noise(top.table("noise"), profile),
+        noise=noise,
         zones=zones,
         lots=lots,
-        readers=tuple(_reader(t, known_zones) for t in top.tables("reader")),
-        scales=tuple(_scale(t, known_lots) for t in top.tables("scale")),
-        weighers=tuple(_weigher(t, known_lots) for t in top.tables("weigher")),
-        climates=tuple(_climate(t, known_zones) for t in top.tables("climate")),
-        shocks=tuple(_shock(t, known_zones) for t in top.tables("shock")),
-        doors=tuple(_door(t, known_zones) for t in top.tables("door")),
-        trackers=tuple(_tracker(t, known_lots) for t in top.tables("gnss")),
-        cameras=tuple(_camera(t, known_zones) for t in top.tables("camera")),
+        readers=tuple(read_reader(t, known_zones) for t in top.tables("reader")),
+        scales=tuple(read_scale(t, known_lots) for t in top.tables("scale")),
+        weighers=tuple(read_weigher(t, known_lots) for t in top.tables("weigher")),
+        climates=tuple(read_climate(t, known_zones) for t in top.tables("climate")),
+        shocks=tuple(read_shock(t, known_zones) for t in top.tables("shock")),
+        doors=tuple(read_door(t, known_zones) for t in top.tables("door")),
+        waters=tuple(read_water(t, known_zones) for t in top.tables("water")),
+        trackers=tuple(read_tracker(t, known_lots) for t in top.tables("gnss")),
+        cameras=tuple(read_camera(t, known_zones) for t in top.tables("camera")),
         instruments=instruments,
+        sensor_noise=_sensor_noise(top.tables("sensor_noise"), noise),
+        life=read_life(top, known_zones),
     )
     top.finish()
     _check_together(scenario)
-    return scenario
+    return dataclasses.replace(scenario, lots=tuple(_limited(scenario, lot) for lot in lots))
 
 
 def _check_together(scenario: Scenario) -> None:
     groups = (scenario.readers, scenario.scales, scenario.weighers, scenario.climates)
-    more = (scenario.shocks, scenario.doors, scenario.trackers, scenario.cameras)
-    _unique("sensor", [p.name for g in groups for p in g] + [p.name for g in more for p in g])
+    more = (scenario.shocks, scenario.doors, scenario.waters, scenario.trackers)
+    names = [p.name for g in groups for p in g] + [p.name for g in more for p in g]
+    known = _unique("sensor", names + [camera.name for camera in scenario.cameras])
+    for name in scenario.sensor_noise:
+        if name not in known:
+            bound = f"must be one of: {', '.join(sorted(known))}"
+            raise ScenarioError(key="sensor_noise.sensor", value=name, bound=bound)
     network = [r for r in scenario.readers if r.form is ReaderForm.LLRP]
     _unique("antenna of an LLRP reader", [f"{r.device} {r.antenna}" for r in network])
     owners = {(r.device, r.gateway) for r in network}  # it takes one client
     _unique("device of an LLRP reader", [device for device, _ in sorted(owners)])
     tcp = (scenario.climates, scenario.shocks, scenario.doors)
-    _unique("unit on Modbus TCP", [str(p.unit) for group in tcp for p in group])
+    units = [str(p.unit) for group in tcp for p in group]
+    _unique("unit on Modbus TCP", units + [str(plan.unit) for plan in scenario.waters])
     _unique("zone of a climate", [c.zone for c in scenario.climates])
     _unique("zone of a shock", [s.zone for s in scenario.shocks])
     _unique(
@@ -138,181 +156,132 @@ def _unique(key: str, names: list[str]) -> frozenset[str]:
     return frozenset(seen)
 
 
-def _name(table: Table, key: str = "name") -> str:
-    value = table.text(key)
-    if len(value) > 32 or not set(value) <= _NAME_CHARS:
-        bound = "must be 1 to 32 of a-z, 0-9 and -"  # it becomes a file name and a topic level
-        raise ScenarioError(key=table.path(key), value=value, bound=bound)
-    return value
-
-
 def _noise(table: Table, profile: str | None) -> NoiseProfile:
     asked = table.text("profile", among=PROFILES, default="demo")
     if profile is not None and profile not in PROFILES:
         bound = f"must be one of: {', '.join(sorted(PROFILES))}"
         raise ScenarioError(key="noise profile", value=profile, bound=bound)
-    found = PROFILES[profile or asked]
+    return _tuned(table, PROFILES[profile or asked])
+
+
+def _tuned(table: Table, profile: NoiseProfile) -> NoiseProfile:
+    """Return ``profile`` with the figures that the table overrides."""
     numbers = [f.name for f in dataclasses.fields(NoiseProfile) if f.name != "tag_betas"]
     changes = {
         key: table.number(key, low=-1e4 if key == "rssi_dbm" else 0.0, high=1e9)
         for key in numbers
         if table.has(key)
     }
+    betas = _tag_betas(table) or profile.tag_betas
     table.finish()
-    return dataclasses.replace(found, **changes)
+    return dataclasses.replace(profile, **changes, tag_betas=betas)
+
+
+def _sensor_noise(tables: list[Table], noise: NoiseProfile) -> dict[str, NoiseProfile]:
+    names = [table.text("sensor") for table in tables]
+    _unique("sensor_noise.sensor", names)
+    return {name: _tuned(table, noise) for name, table in zip(names, tables, strict=True)}
+
+
+def _tag_betas(table: Table) -> tuple[tuple[float, float, float], ...]:
+    """Return the mix of tags that ``tag_shares`` describes; none if it is absent."""
+    if not table.has("tag_shares"):
+        return ()
+    shares = table.table("tag_shares")
+    found = {
+        kind: shares.number(kind, low=0.0, high=1.0) for kind in TAG_KINDS if shares.has(kind)
+    }
+    shares.finish()
+    if abs(sum(found.values()) - 1.0) > 1e-6:
+        bound = f"the shares of {', '.join(TAG_KINDS)} must add up to 1"
+        raise ScenarioError(key=table.path("tag_shares"), value=found, bound=bound)
+    return tuple((share, *TAG_KINDS[kind]) for kind, share in found.items() if share > 0.0)
 
 
 def _zone(t: Table) -> ZonePlan:
-    plan = ZonePlan(name=_name(t), polygon=t.points("polygon"))
+    plan = ZonePlan(name=name_of(t), polygon=t.points("polygon"))
     t.finish()
     return plan
 
 
-def _lot(t: Table, zones: Collection[str], instruments: Collection[str]) -> LotPlan:
+def _lot(t: Table, zones: Collection[str], instruments: Collection[str], site: str) -> LotPlan:
+    name = name_of(t)
+    epcs = _epcs(t, site, name)
+    nets_g: tuple[int, ...] = ()
+    if t.has("nets_g"):
+        nets_g = tuple(round(g) for g in t.numbers("nets_g", low=1, high=MASS_G_MAX))
+        if len(nets_g) != len(epcs):
+            bound = f"must hold {len(epcs)} numbers, one for each item"
+            raise ScenarioError(key=t.path("nets_g"), value=len(nets_g), bound=bound)
+    mean_g = round(sum(nets_g) / len(nets_g)) if nets_g else None
     plan = LotPlan(
-        name=_name(t),
+        name=name,
         commodity=t.text("commodity"),
         zone=t.text("zone", among=zones),
         instrument=t.text("instrument", among=instruments),
-        net_g=t.integer("net_g", low=1, high=_MASS_G_MAX),
-        tare_g=t.integer("tare_g", low=0, high=_MASS_G_MAX),
-        epcs=tuple(epc.upper() for epc in t.texts("epcs")),
+        net_g=mean_g or t.integer("net_g", low=1, high=MASS_G_MAX),
+        tare_g=t.integer("tare_g", low=0, high=MASS_G_MAX),
+        epcs=epcs,
+        nets_g=nets_g,
+        tag_betas=_tag_betas(t) or None,
+        limits=_limits(t),
     )
-    for epc in plan.epcs:
+    t.finish()
+    return plan
+
+
+def _epcs(t: Table, site: str, lot: str) -> tuple[str, ...]:
+    """Return the EPCs that a lot lists, or as many as it counts, unlike any of another site."""
+    if t.has("count"):
+        count = t.integer("count", low=1, high=ITEMS_MAX)
+        return tuple(made_epc(site, lot, number) for number in range(1, count + 1))
+    epcs = tuple(epc.upper() for epc in t.texts("epcs"))
+    for epc in epcs:
         # Gen2: an EPC is 1 to 31 words of 16 bits; the PC word holds the count in five bits.
         words, rest = divmod(len(epc), 4)
         if rest or not 1 <= words <= 31 or not set(epc) <= set("0123456789ABCDEF"):
             bound = "must be hexadecimal in whole 16-bit words, at most 31"
             raise ScenarioError(key=t.path("epcs"), value=epc, bound=bound)
-    t.finish()
-    return plan
+    return epcs
 
 
-def _reader(t: Table, zones: Collection[str]) -> ReaderPlan:
-    plan = ReaderPlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        zone=t.text("zone", among=zones),
-        antenna=t.integer("antenna", low=1, high=255, default=1),
-        near=t.texts("near", among=zones) if t.has("near") else (),
-        round_s=t.number("round_s", low=0.02, high=60.0, default=1.0),
-        autostart=bool(t.integer("autostart", low=0, high=1, default=0)),
-        form=ReaderForm(t.text("form", among=list(ReaderForm), default=ReaderForm.YRM100)),
-        device=_name(t, "device") if t.has("device") else t.text("name"),
+def made_epc(site: str, lot: str, number: int) -> str:
+    """Return an SGTIN-96 that belongs to that item alone, in hex.
+
+    Source: GS1 EPC Tag Data Standard 2.0, 14.6.1: header, filter, partition 5, company prefix of
+    24 bits, item reference of 20, serial of 38.
+    """
+    digest = int.from_bytes(sha256(f"{site}/{lot}".encode()).digest()[:6], "big")
+    reference, batch = digest % 1_000_000, digest >> 20 & 0xFFFFFF
+    bits = 0x30 << 6 | 3 << 3 | 5
+    bits = (bits << 24 | _COMPANY) << 20 | reference
+    return f"{bits << 38 | batch << 14 | number:024X}"
+
+
+def _limits(t: Table) -> LimitsPlan:
+    def number(key: str, low: float, high: float) -> float | None:
+        return t.number(key, low=low, high=high) if t.has(key) else None
+
+    limits = LimitsPlan(
+        temperature_min_c=number("temperature_min_c", -80.0, 120.0),
+        temperature_max_c=number("temperature_max_c", -80.0, 120.0),
+        temperature_dwell_s=t.integer("temperature_dwell_s", low=0, high=86_400, default=20),
+        humidity_max_pct=number("humidity_max_pct", 0.0, 100.0),
+        shock_max_g0=number("shock_max_g0", 0.1, 100.0),
     )
-    if t.has("device") and plan.form is not ReaderForm.LLRP:
-        bound = f"must be absent: a {plan.form} has one antenna"
-        raise ScenarioError(key=t.path("device"), value=plan.device, bound=bound)
-    if plan.autostart and plan.form is not ReaderForm.YRM100:
-        bound = f"must be 0: a {plan.form} answers one inventory for each command"
-        raise ScenarioError(key=t.path("autostart"), value=1, bound=bound)
-    t.finish()
-    return plan
+    least, most = limits.temperature_min_c, limits.temperature_max_c
+    if least is not None and most is not None and least >= most:
+        bound = f"must be below temperature_max_c, {most:g}"
+        raise ScenarioError(key=t.path("temperature_min_c"), value=least, bound=bound)
+    return limits
 
 
-def _scale(t: Table, lots: Collection[str]) -> ScalePlan:
-    plan = ScalePlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        lot=t.text("lot", among=lots),
-        form=ScaleForm(t.text("form", among=[f.value for f in ScaleForm])),
-        rate_hz=t.number("rate_hz", low=0.1, high=50.0, default=5.0),
-        capacity_g=t.integer("capacity_g", low=1, high=_MASS_G_MAX),
-        division_g=t.integer("division_g", low=1, high=1_000_000, default=500),
-        settle_s=t.number("settle_s", low=0.0, high=60.0, default=0.6),
-    )
-    t.finish()
-    return plan
-
-
-def _weigher(t: Table, lots: Collection[str]) -> WeigherPlan:
-    plan = WeigherPlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        lot=t.text("lot", among=lots),
-        unit=t.integer("unit", low=1, high=247),
-        capacity_g=t.integer("capacity_g", low=1, high=_MASS_G_MAX),
-        settle_s=t.number("settle_s", low=0.0, high=60.0, default=0.6),
-    )
-    t.finish()
-    return plan
-
-
-def _climate(t: Table, zones: Collection[str]) -> ClimatePlan:
-    plan = ClimatePlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        zone=t.text("zone", among=zones),
-        unit=t.integer("unit", low=1, high=247),
-        temperature_c=t.number("temperature_c", low=-60.0, high=80.0),
-        humidity_pct=t.number("humidity_pct", low=0.0, high=100.0),
-        overheat_c=t.number("overheat_c", low=-60.0, high=120.0),
-        limit_c=t.number("limit_c", low=-60.0, high=120.0),
-        air_tau_s=t.number("air_tau_s", low=0.05, high=86_400.0, default=5.0),
-        lag_s=t.number("lag_s", low=0.05, high=600.0, default=8.0),
-    )
-    if not plan.temperature_c < plan.limit_c < plan.overheat_c:
-        bound = "must lie between temperature_c and overheat_c"
-        raise ScenarioError(key=t.path("limit_c"), value=plan.limit_c, bound=bound)
-    t.finish()
-    return plan
-
-
-def _shock(t: Table, zones: Collection[str]) -> ShockPlan:
-    plan = ShockPlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        zone=t.text("zone", among=zones),
-        unit=t.integer("unit", low=1, high=247),
-        hold_s=t.number("hold_s", low=2.0, high=600.0, default=3.0),
-    )
-    t.finish()
-    return plan
-
-
-def _door(t: Table, zones: Collection[str]) -> DoorPlan:
-    plan = DoorPlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        zone=t.text("zone", among=zones),
-        unit=t.integer("unit", low=1, high=247),
-    )
-    t.finish()
-    return plan
-
-
-def _tracker(t: Table, lots: Collection[str]) -> GnssPlan:
-    plan = GnssPlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        lot=t.text("lot", among=lots),
-        x_m=t.number("x_m", low=-_SITE_M_MAX, high=_SITE_M_MAX),
-        y_m=t.number("y_m", low=-_SITE_M_MAX, high=_SITE_M_MAX),
-        form=GnssForm(t.text("form", among=list(GnssForm), default=GnssForm.NMEA)),
-    )
-    t.finish()
-    return plan
-
-
-def _camera(t: Table, zones: Collection[str]) -> CameraPlan:
-    plan = CameraPlan(
-        name=_name(t),
-        gateway=_name(t, "gateway"),
-        camera=_name(t, "camera"),
-        watches=t.texts("watches", among=zones),
-    )
-    t.finish()
-    return plan
-
-
-def _instrument(t: Table) -> InstrumentPlan:
-    plan = InstrumentPlan(
-        name=t.text("name"),
-        value=t.number("value", low=-1e9, high=1e9),
-        decimals=t.integer("decimals", low=0, high=8, default=2),
-        currency=t.text("currency"),
-        unit=t.text("unit"),
-        step_share=t.number("step_share", low=0.0, high=0.1, default=0.0002),
-    )
-    t.finish()
-    return plan
+def _limited(scenario: Scenario, lot: LotPlan) -> LotPlan:
+    """Return the lot with the limits that follow from what watches it, where it has none."""
+    limits = lot.limits
+    climate = next((plan for plan in scenario.climates if plan.zone == lot.zone), None)
+    if climate is not None and limits.temperature_max_c is None:
+        limits = dataclasses.replace(limits, temperature_max_c=climate.limit_c)
+    if limits.shock_max_g0 is None and any(p.zone == lot.zone for p in scenario.shocks):
+        limits = dataclasses.replace(limits, shock_max_g0=_SHOCK_MAX_G0)
+    return dataclasses.replace(lot, limits=limits)

@@ -1,11 +1,14 @@
 """Reads one TOML table key by key, with errors that name the key, the value and the bound."""
 
+import re
 from collections.abc import Collection, Mapping
+from datetime import date, datetime
 from typing import Final, cast
 
 from firmware_sim.errors import ScenarioError
 
 _MISSING: Final = object()
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 
 
 class Table:
@@ -72,6 +75,96 @@ class Table:
         if not value.is_integer():
             raise ScenarioError(key=self.path(key), value=value, bound="must be a whole number")
         return int(value)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return true or false.
+
+        Raises:
+            ScenarioError: it is anything else.
+        """
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise ScenarioError(key=self.path(key), value=value, bound="must be true or false")
+        return value
+
+    def numbers(self, key: str, *, low: float, high: float) -> tuple[float, ...]:
+        """Return a non-empty list of numbers within ``low`` to ``high``.
+
+        Raises:
+            ScenarioError: it is missing, empty, or one of them is no such number.
+        """
+        value = self._take(key, _MISSING)
+        entries = cast("list[object]", value) if isinstance(value, list) else []
+        if not entries:
+            raise ScenarioError(
+                key=self.path(key), value=entries, bound="must be a list of numbers"
+            )
+        return tuple(
+            Table({"": entry}, self.path(f"{key}[{place}]")).number("", low=low, high=high)
+            for place, entry in enumerate(entries)
+        )
+
+    def span(
+        self, key: str, *, low: float, high: float, default: tuple[float, float] | None = None
+    ) -> tuple[float, float]:
+        """Return a range: ``[least, most]`` within ``low`` to ``high``, or one number for both.
+
+        Raises:
+            ScenarioError: it is missing without a default, no such range, or runs backwards.
+        """
+        if default is not None and not self.has(key):
+            self._asked.add(key)
+            return default
+        if not isinstance(self._raw.get(key), list):
+            value = self.number(key, low=low, high=high)
+            return value, value
+        found = self.numbers(key, low=low, high=high)
+        if len(found) != 2 or found[0] > found[1]:
+            bound = "must be [least, most] or one number"
+            raise ScenarioError(key=self.path(key), value=list(found), bound=bound)
+        return found[0], found[1]
+
+    def whole_span(
+        self, key: str, *, low: int, high: int, default: tuple[int, int] | None = None
+    ) -> tuple[int, int]:
+        """Return a range of whole numbers, as ``span`` does.
+
+        Raises:
+            ScenarioError: as for ``span``, or it is not whole.
+        """
+        least, most = self.span(key, low=low, high=high, default=default)
+        if least != int(least) or most != int(most):
+            value = [least, most]
+            raise ScenarioError(key=self.path(key), value=value, bound="must be whole numbers")
+        return int(least), int(most)
+
+    def time_s(self, key: str, *, default: object = _MISSING) -> int:
+        """Return a time of the day, ``"HH:MM"`` or ``"HH:MM:SS"``, in seconds since midnight.
+
+        Raises:
+            ScenarioError: it is missing or no such time.
+        """
+        text = self.text(key, default=default)
+        found = _TIME.fullmatch(text)
+        if found is None:
+            raise ScenarioError(key=self.path(key), value=text, bound="must be a time as 14:30")
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return hours * 3_600 + minutes * 60 + seconds
+
+    def day(self, key: str, *, default: date) -> date:
+        """Return a date, written without quotes as ``2026-03-02``.
+
+        Raises:
+            ScenarioError: it is anything else.
+        """
+        value = self._take(key, default)
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise ScenarioError(key=self.path(key), value=value, bound="must be a date")
+        return value
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys that the table holds."""
+        return tuple(self._raw)
 
     def texts(self, key: str, *, among: Collection[str] | None = None) -> tuple[str, ...]:
         """Return a non-empty list of texts.
