@@ -25,9 +25,11 @@ from schemas.receipt import RECEIPT_BYTES_MAX, Receipt, StreamState
 
 RECONNECT_S_MIN: Final = 0.5
 RECONNECT_S_MAX: Final = 60.0
-SESSION_GOOD_S: Final = 10.0  # A session open for less does not reset the back-off.
+# A session open for less, in which the backend committed nothing, does not reset the back-off.
+SESSION_GOOD_S: Final = 10.0
 FETCH_MAX: Final = 16  # Envelopes in memory at once, besides those in flight.
 SETTLE_FACTOR: Final = 2.0  # Receipt time-outs without a newer receipt: none is on its way.
+_COMMITS: Final = (ReceiptOutcome.ADVANCED, ReceiptOutcome.TURNED)
 
 _log = structlog.get_logger()
 
@@ -62,6 +64,7 @@ class Uplink:
         self._head_known = True
         self._asked_s = 0.0
         self._opened_s: float | None = None  # When the broker had answered all that opens one.
+        self._committed = False  # Whether the backend said so of something sent in this session.
         self._state_unix_us = 0  # When the backend issued the newest state that it told.
         self.link = Link(state=LinkState.CONNECTING, since_s=parts.clock.monotonic_s())
 
@@ -86,6 +89,7 @@ class Uplink:
         reachable = True
         while True:
             self._opened_s = None
+            self._committed = False
             self.link.change(LinkState.CONNECTING, self._parts.clock.monotonic_s())
             try:
                 await self._hold_session()
@@ -110,7 +114,9 @@ class Uplink:
     def _was_good(self) -> bool:
         """Tell whether the session was more than an attempt: a silent broker takes time, too."""
         now_s = self._parts.clock.monotonic_s()
-        return self._opened_s is not None and now_s - self._opened_s >= SESSION_GOOD_S
+        return self._committed or (
+            self._opened_s is not None and now_s - self._opened_s >= SESSION_GOOD_S
+        )
 
     async def _hold_session(self) -> None:
         parts = self._parts
@@ -235,6 +241,8 @@ class Uplink:
             self._parts.outbox.run(lambda store: store.apply_receipt(receipt, settled=settled))
         )
         now_s = self._parts.clock.monotonic_s()
+        if outcome in _COMMITS:
+            self._committed = True
         match outcome:
             case ReceiptOutcome.ADVANCED | ReceiptOutcome.REPEATED:
                 self._window.note_receipt(receipt.number, now_s)

@@ -1,6 +1,8 @@
 """A serial line whose other end the test holds."""
 
+import fcntl
 import os
+import struct
 import termios
 import tty
 from types import TracebackType
@@ -35,6 +37,12 @@ class Line:
         What was sent before is thrown away by the opening, as on a real port.
         """
         return termios.tcgetattr(self._slave)[6][termios.VMIN] in (0, b"\0")
+
+    @property
+    def unread(self) -> int:
+        """How many bytes the driver has not taken yet."""
+        count = fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4))
+        return int(struct.unpack("i", count)[0])
 
     def rearm(self) -> None:
         """Let ``is_open`` be false until a driver opens the line again."""

@@ -9,12 +9,13 @@ import aiomqtt
 import pytest
 
 from deploy.broker import BrokerKind, EmbeddedBroker
+from deploy.ports import free_port
 from gateway.uplink import mqtt, session
 from gateway.uplink.link import LinkState
 from schemas.command import COMMAND_BYTES_MAX
 from schemas.receipt import StreamState
 from schemas.topics import command_topic, receipt_topic
-from tests.integration.gateway.support import Notary, until
+from tests.integration.gateway.support import FakeBackend, Notary, until
 from tests.integration.gateway.test_uplink import USERS, as_backend, running
 from tests.unit.gateway.builders import GATEWAY, make_receipt
 
@@ -52,6 +53,28 @@ async def test_broker_that_never_answers_is_asked_ever_more_rarely(
                 and link.retry_s - link.since_s > 8 * session.RECONNECT_S_MIN
             )
         )
+
+
+async def test_session_with_a_commit_begins_the_back_off_anew_however_short_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that falls again and again, and meanwhile serves, is asked soon each time."""
+    monkeypatch.setattr(session, "RECONNECT_S_MIN", 0.1)
+    folder, port = tmp_path / "broker", free_port()
+    backend = FakeBackend(GATEWAY)
+    waits: list[float] = []
+    async with running(tmp_path / "gw", port, backend.notary) as rig:
+        backend.gateway_key = rig.public_key
+        link = rig.uplink.link
+        for number in range(1, 8):
+            with EmbeddedBroker(folder, USERS, kind=BrokerKind.AMQTT, port=port) as broker:
+                login = {"username": "backend", "password": USERS["backend"]}
+                async with backend.serving(broker.port, **login):
+                    rig.put()
+                    await rig.until_receipted(number)
+            await until(lambda: link.state is LinkState.WAITING and link.retry_s is not None)
+            waits.append((link.retry_s or 0.0) - link.since_s)
+    assert max(waits[1:]) <= 4 * session.RECONNECT_S_MIN
 
 
 async def publish_states(client: aiomqtt.Client, notary: Notary, *issued: int) -> None:

@@ -82,7 +82,11 @@ class Rig:
         return -1 if outbox is None else outbox.unreceipted
 
     def weigh(self) -> None:
-        """Send a weight that was never sent before."""
+        """Send a weight that was never sent before, when the last one has been read.
+
+        Of several lines that a driver finds waiting together the newest counts.
+        """
+        assert any(self.line.unread == 0 for _ in polls(DEADLINE_S)), "the scale is not read"
         self.sent += 1
         self.line.send(b"ST,GS,+%07.2fkg\r\n" % self.sent)
 
@@ -137,7 +141,6 @@ class Rig:
         await self.until(True, self.listens)
         for _ in range(count):
             self.weigh()
-            await asyncio.sleep(POLL_S)  # Apart in time: in one line buffer the newest counts.
         await self.until_all_held()
 
     def client(self) -> httpx.Client:
