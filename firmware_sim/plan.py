@@ -261,6 +261,7 @@ class Scenario:
     waters: tuple[WaterPlan, ...] = ()
     sensor_noise: Mapping[str, NoiseProfile] = field(default_factory=dict[str, NoiseProfile])
     life: LifePlan = field(default_factory=LifePlan)
+    is_family: bool = False  # its file describes many sites, of which this is one
 
     def noise_of(self, sensor: str) -> NoiseProfile:
         """Return how noisy the sensor of that name is."""

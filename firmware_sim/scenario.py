@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from firmware_sim.errors import ScenarioError
+from firmware_sim.generate import expand
 from firmware_sim.noise import PROFILES, NoiseProfile
 from firmware_sim.plan import LimitsPlan, LotPlan, ReaderForm, Scenario, ZonePlan
 from firmware_sim.scenario_life import read_life
@@ -47,12 +48,16 @@ def scenario_names() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name[-5:] == ".toml")
 
 
-def load_scenario(name_or_path: str, *, profile: str | None = None) -> Scenario:
+def load_scenario(
+    name_or_path: str, *, profile: str | None = None, seed: int = 1, number: int = 1
+) -> Scenario:
     """Return the scenario of that name, or of that file if it ends in ``.toml``.
 
     Args:
         name_or_path: a name from ``scenario_names`` or a path.
         profile: a noise profile that replaces the one the file names.
+        seed: draws the site, if the file describes a family of them.
+        number: which site of the family.
 
     Raises:
         ScenarioError: there is none, it is no TOML, or a key is wrong.
@@ -70,10 +75,12 @@ def load_scenario(name_or_path: str, *, profile: str | None = None) -> Scenario:
         text = (
             resources.files("firmware_sim.scenarios").joinpath(f"{name_or_path}.toml").read_bytes()
         )
-    return parse_scenario(text, profile=profile)
+    return parse_scenario(text, profile=profile, seed=seed, number=number)
 
 
-def parse_scenario(text: bytes, *, profile: str | None = None) -> Scenario:
+def parse_scenario(
+    text: bytes, *, profile: str | None = None, seed: int = 1, number: int = 1
+) -> Scenario:
     """Return the scenario written in ``text``.
 
     Raises:
@@ -86,7 +93,8 @@ def parse_scenario(text: bytes, *, profile: str | None = None) -> Scenario:
         raw = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ScenarioError(key="scenario", value=str(exc), bound="must be TOML") from exc
-    top = Table(raw, "")
+    is_family = "generate" in raw
+    top = Table(expand(raw, seed=seed, number=number) if is_family else raw, "")
     zones = tuple(_zone(t) for t in top.tables("zone"))
     known_zones = _unique("zone", [z.name for z in zones])
     instruments = tuple(read_instrument(t) for t in top.tables("instrument"))
@@ -118,6 +126,7 @@ def parse_scenario(text: bytes, *, profile: str | None = None) -> Scenario:
         instruments=instruments,
         sensor_noise=_sensor_noise(top.tables("sensor_noise"), noise),
         life=read_life(top, known_zones),
+        is_family=is_family,
     )
     top.finish()
     _check_together(scenario)

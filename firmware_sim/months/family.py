@@ -38,7 +38,10 @@ def build_sites(scenario: str, *, seed: int, sites: int) -> tuple[Scenario, ...]
     Raises:
         ScenarioError: there is no such scenario, or a key of it is wrong.
     """
-    plan = load_scenario(scenario)
+    plan = load_scenario(scenario, seed=seed)
+    if plan.is_family:
+        numbers = range(1, sites + 1)
+        return tuple(load_scenario(scenario, seed=seed, number=number) for number in numbers)
     if sites == 1:
         return (plan,)
     return tuple(renamed(plan, number) for number in range(1, sites + 1))

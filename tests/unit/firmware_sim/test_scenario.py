@@ -86,7 +86,7 @@ def test_mistakes_are_named(old: str, new: str, message: str) -> None:
 
 def test_unknown_scenario_lists_the_known() -> None:
     """A wrong name is answered with the right ones."""
-    with pytest.raises(ScenarioError, match="there is harbour"):
+    with pytest.raises(ScenarioError, match="there is evaluation, harbour"):
         load_scenario("habour")
     with pytest.raises(ScenarioError, match="no such file"):
         load_scenario("nowhere.toml")
