@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 GATEWAY = "gw-test"
 COMMAND_S_MAX = 30.0
+_CACHES = shutil.ignore_patterns("__pycache__")
 
 
 def scale_section(sensor: str, port: str, more: str = "") -> str:
@@ -33,11 +35,22 @@ def write_config(
     return path
 
 
-def gateway(*arguments: str) -> subprocess.CompletedProcess[str]:
+def install(folder: Path) -> Path:
+    """Copy the gateway's program; who works in the checkout meanwhile does not change it.
+
+    A gateway attests the digest of its files at each start. Return where it runs from.
+    """
+    home = folder / "program"
+    for package in ("gateway", "schemas"):
+        shutil.copytree(ROOT / package, home / package, ignore=_CACHES)
+    return home
+
+
+def gateway(*arguments: str, home: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run one command of the gateway to its end."""
     return subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
-        cwd=ROOT,
+        cwd=home,
         capture_output=True,
         text=True,
         timeout=COMMAND_S_MAX,
@@ -51,14 +64,15 @@ async def daemon(
     environment: Mapping[str, str] | None = None,
     *,
     program: Sequence[str] = ("gateway",),
+    home: Path = ROOT,
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
     """Run the daemon meanwhile; it is stopped in order unless it has ended.
 
-    ``program`` is the module to run, with what comes before its command.
+    ``program`` is the module to run, with what comes before its command; ``home`` where it is.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *program, "run", "--config", str(config)),
-        cwd=ROOT,
+        cwd=home,
         env={**os.environ, **(environment or {})},
     )
     try:

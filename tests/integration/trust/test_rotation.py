@@ -3,10 +3,11 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from subprocess import CompletedProcess
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ from tests.integration.gateway.daemons import (
     GATEWAY,
     daemon,
     gateway,
+    install,
     scale_section,
     write_config,
 )
@@ -56,6 +58,7 @@ class Chain:
     broker: EmbeddedBroker
     key: BackendKey
     config: Path
+    home: Path
     line: Line
     sent: int = 0
 
@@ -63,6 +66,15 @@ class Chain:
         """Send a weight that was never sent before."""
         self.sent += 1
         self.line.send(b"ST,GS,+%07.2fkg\r\n" % self.sent)
+
+    def daemon(self) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+        """Run the gateway meanwhile; it listens when it has opened the line anew."""
+        self.line.rearm()
+        return daemon(self.config, home=self.home)
+
+    def rotate(self) -> CompletedProcess[str]:
+        """Ask for a new key by hand."""
+        return gateway("rotate", "--config", str(self.config), home=self.home)
 
     def held(self) -> list[float]:
         """Return the weights that the database holds, in kilograms."""
@@ -88,6 +100,13 @@ class Chain:
             "SELECT key_id FROM gateway_key WHERE gateway_id = %s ORDER BY enrolled_at", GATEWAY
         )
         return [bytes(row[0]) for row in rows]
+
+    def tampers(self) -> list[tuple[Any, ...]]:
+        """Return what the backend takes for tampering: cause, summary, and what it saw."""
+        return self.made.execute(
+            "SELECT a.cause, a.summary, e.envelope_number, e.text FROM alert a"
+            " JOIN alert_evidence e ON e.alert_id = a.id WHERE a.kind = 'tamper' ORDER BY e.id"
+        )
 
     async def until(self, wanted: object, look: Any) -> None:  # noqa: ANN401 - a callable
         """Wait until ``look`` gives ``wanted``."""
@@ -129,7 +148,15 @@ def chain(db: Database, db_url: str, broker: EmbeddedBroker, tmp_path: Path) -> 
         )
         signer, _ = open_identity(tmp_path / "state")
         enrol_by_hand(made, signer.public_key)
-        yield Chain(db=db, made=made, broker=broker, key=key, config=config, line=line)
+        yield Chain(
+            db=db,
+            made=made,
+            broker=broker,
+            key=key,
+            config=config,
+            home=install(tmp_path),
+            line=line,
+        )
 
 
 def enrol_by_hand(made: Warehouse, public_key: bytes) -> None:
@@ -155,7 +182,7 @@ def enrol_by_hand(made: Warehouse, public_key: bytes) -> None:
 async def test_gateway_turns_to_a_new_key_on_command_and_by_hand(chain: Chain) -> None:
     """The backend asks, the installer asks, somebody asks while it is stopped: three new keys."""
     async with chain.worker():
-        async with daemon(chain.config):
+        async with chain.daemon():
             await chain.until(True, chain.listens)
             chain.weigh()
             await chain.until_all_held()
@@ -167,15 +194,15 @@ async def test_gateway_turns_to_a_new_key_on_command_and_by_hand(chain: Chain) -
             )
             chain.weigh()
             await chain.until_all_held()
-            done = await asyncio.to_thread(gateway, "rotate", "--config", str(chain.config))
+            done = await asyncio.to_thread(chain.rotate)
             assert done.returncode == 0, done.stderr
             await chain.until(3, lambda: len(chain.keys()))
             assert key_id_of(bytes.fromhex(done.stdout.strip())) == chain.keys()[-1]
             chain.weigh()
             await chain.until_all_held()
-        done = await asyncio.to_thread(gateway, "rotate", "--config", str(chain.config))
+        done = await asyncio.to_thread(chain.rotate)
         assert done.returncode == 0, done.stderr
-        async with daemon(chain.config):
+        async with chain.daemon():
             await chain.until(4, lambda: len(chain.keys()))
             await chain.until(True, chain.listens)
             chain.weigh()
@@ -184,25 +211,21 @@ async def test_gateway_turns_to_a_new_key_on_command_and_by_hand(chain: Chain) -
     assert chain.made.execute("SELECT count(*) FROM stream_closed") == [(3,)]
 
 
-@pytest.mark.skipif(
-    "PLEDGEWATCH_SOAK" not in os.environ,
-    reason="known defect: a kill in the turn may raise a tamper alert; PLEDGEWATCH_SOAK=1 runs it",
-)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(12 if "PLEDGEWATCH_SOAK" in os.environ else 1))
 async def test_killed_while_it_turns_nothing_is_lost_or_twice(chain: Chain, seed: int) -> None:
     """Kill -9 of the daemon at random instants of one rotation after another."""
     random = Random(seed)
     for _ in range(4):
-        async with daemon(chain.config) as process:
+        async with chain.daemon() as process:
             await chain.until(True, chain.listens)
             chain.weigh()
-            await asyncio.to_thread(gateway, "rotate", "--config", str(chain.config))
+            await asyncio.to_thread(chain.rotate)
             chain.weigh()
             async with chain.worker():
                 await asyncio.sleep(random.uniform(0.0, 1.5))
                 process.kill()
                 await process.wait()
-    async with chain.worker(), daemon(chain.config):
+    async with chain.worker(), chain.daemon():
         await chain.until(True, chain.listens)
         chain.weigh()
         await chain.until(True, lambda: chain.sent == max(chain.held(), default=0))
@@ -214,7 +237,7 @@ async def test_killed_while_it_turns_nothing_is_lost_or_twice(chain: Chain, seed
     assert chain.made.execute("SELECT state FROM stream WHERE gateway_id = %s", GATEWAY) == [
         ("open",)
     ]
-    assert chain.made.execute("SELECT count(*) FROM alert WHERE kind = 'tamper'") == [(0,)]
+    assert chain.tampers() == []
 
 
 def _ask_to_rotate(chain: Chain) -> None:
