@@ -21,18 +21,27 @@ from firmware_sim.devices.camera import BrokerLogin, Cameras
 from firmware_sim.devices.camera_http import HttpCamera
 from firmware_sim.devices.gpsd import GpsdServer
 from firmware_sim.devices.link import Link, Upstream
-from firmware_sim.devices.llrp_antennas import site_readers
+from firmware_sim.devices.llrp_antennas import run_outages, site_readers
 from firmware_sim.devices.modbus_sensors import climate_unit, door_unit, shock_unit, weigher_unit
 from firmware_sim.devices.modbus_serve import ModbusTcpServer, Unit, serve_rtu
 from firmware_sim.devices.pty import PtyPort
 from firmware_sim.devices.serial import run_reader, run_scale, run_tracker, serial_tracker
 from firmware_sim.errors import WireError
+from firmware_sim.hearing import mixes_of
 from firmware_sim.incidents import IncidentBook
 from firmware_sim.noise import Climate, LoadCell, TagReads, Vibration, Wander, seeded
-from firmware_sim.plan import GnssForm, ReaderForm, Scenario
+from firmware_sim.plan import (
+    GnssForm,
+    GnssPlan,
+    ReaderForm,
+    ScalePlan,
+    Scenario,
+    WeigherPlan,
+)
 from firmware_sim.plant import Plant
 from firmware_sim.prices import FeedTarget, PriceFeed
 from firmware_sim.state import Port
+from firmware_sim.surroundings import set_at_work
 from firmware_sim.world import build_world
 
 PORTS_FILE: Final = "ports.json"
@@ -60,7 +69,9 @@ class Site:
         self._options = options
         self._scenario = options.scenario
         book = IncidentBook(options.scenario, seeded(options.seed, "incidents"))
-        self.plant = Plant(build_world(options.scenario), book, clock)
+        # Nobody keeps shifts at a live site: whoever looks at it is there.
+        world = set_at_work(build_world(options.scenario), at_work=True)
+        self.plant = Plant(world, book, clock)
         self._clock = clock
         self._ports: dict[str, PtyPort] = {}
         self._jobs: list[Coroutine[None, None, None]] = []
@@ -123,35 +134,50 @@ class Site:
         return port
 
     def _add_serial(self) -> None:
-        seed, noise, plant = self._options.seed, self._scenario.noise, self.plant
+        seed, plant = self._options.seed, self.plant
         for scale in self._scenario.scales:
-            cell = LoadCell(noise, seeded(seed, scale.name), scale.settle_s)
+            cell = self._cell(scale)
             self._jobs.append(run_scale(scale, self._port(scale.name), plant, cell))
         for reader in self._scenario.readers:
             if reader.form is ReaderForm.LLRP:
                 continue
-            reads = TagReads(noise, seeded(seed, reader.name))
+            noise = self._scenario.noise_of(reader.name)
+            reads = TagReads(noise, seeded(seed, reader.name), mixes_of(self._scenario))
             self._jobs.append(run_reader(reader, self._port(reader.name), plant, reads))
         for tracker in self._scenario.trackers:
             if tracker.form is GnssForm.GPSD:
                 continue
-            wander = Wander(noise, seeded(seed, tracker.name))
+            wander = self._wander(tracker)
             send = serial_tracker(tracker, self._port(tracker.name))
             self._jobs.append(run_tracker(tracker, self._scenario, send, plant, wander))
         for weigher in self._scenario.weighers:
-            cell = LoadCell(noise, seeded(seed, weigher.name), weigher.settle_s)
-            unit = weigher_unit(weigher, plant, cell)
+            unit = weigher_unit(weigher, plant, self._cell(weigher))
             serve_rtu(self._port(weigher.name), weigher.unit, unit, self._clock)
 
+    def _cell(self, plan: ScalePlan | WeigherPlan) -> LoadCell:
+        return LoadCell(
+            self._scenario.noise_of(plan.name),
+            seeded(self._options.seed, plan.name),
+            plan.settle_s,
+            plan.capacity_g,
+            day_s=self._clock.unix_us() / 1e6 % 86_400.0,
+        )
+
+    def _wander(self, plan: GnssPlan) -> Wander:
+        noise = self._scenario.noise_of(plan.name)
+        return Wander(noise, seeded(self._options.seed, plan.name), roof=plan.roof)
+
     async def _open_modbus(self, stack: AsyncExitStack) -> int:
-        seed, noise, plant = self._options.seed, self._scenario.noise, self.plant
+        seed, noise_of, plant = self._options.seed, self._scenario.noise_of, self.plant
         units: dict[int, Unit] = {}
         for climate in self._scenario.climates:
             rng = seeded(seed, climate.name)
-            units[climate.unit] = climate_unit(climate, plant, Climate(noise, rng))
+            units[climate.unit] = climate_unit(
+                climate, plant, Climate(noise_of(climate.name), rng)
+            )
         for shock in self._scenario.shocks:
             rng = seeded(seed, shock.name)
-            units[shock.unit] = shock_unit(shock, plant, Vibration(noise, rng))
+            units[shock.unit] = shock_unit(shock, plant, Vibration(noise_of(shock.name), rng))
         for door in self._scenario.doors:
             units[door.unit] = door_unit(door, plant)
         server = ModbusTcpServer(units)
@@ -166,7 +192,7 @@ class Site:
             server = GpsdServer()
             stack.push_async_callback(server.listener.close)
             ports[tracker.name] = await server.listener.open()
-            wander = Wander(self._scenario.noise, seeded(self._options.seed, tracker.name))
+            wander = self._wander(tracker)
             self._jobs.append(
                 run_tracker(tracker, self._scenario, server.report, self.plant, wander)
             )
@@ -175,7 +201,8 @@ class Site:
     async def _open_llrp(self, stack: AsyncExitStack) -> dict[str, int]:
         ports: dict[str, int] = {}
         readers = site_readers(self._scenario, self.plant, self._options.seed)
-        for device, reader in readers.items():
+        for device, (reader, antennas) in readers.items():
+            self._jobs.append(run_outages(reader, antennas, self._clock))
             stack.push_async_callback(reader.listener.close)
             ports[device] = await reader.listener.open()
         return ports

@@ -55,7 +55,7 @@ def weigher_unit(plan: WeigherPlan, plant: Plant, cell: LoadCell) -> Unit:
 
     def sample() -> Bank | None:
         dt_s = poll.begin()
-        poll.value, stable = cell.read(poll.world.load_g(plan.lot), dt_s)
+        poll.value, stable = cell.read(poll.world.load_g(plan.lot), dt_s, busy=poll.world.at_work)
         if poll.cut:
             return None
         return weighing_transmitter(mass_g=poll.value, stable=stable, capacity_g=plan.capacity_g)
@@ -84,7 +84,7 @@ def shock_unit(plan: ShockPlan, plant: Plant, noise: Vibration) -> Unit:
     poll = _poll(plan.name, plant)
 
     def sample() -> Bank | None:
-        quiet_g = noise.peak_g(min(poll.begin(), plan.hold_s))
+        quiet_g = noise.peak_g(min(poll.begin(), plan.hold_s), busy=poll.world.at_work)
         jolt = poll.world.jolts.get(plan.zone)
         poll.value = max(quiet_g, jolt.peak_g if jolt is not None else 0.0)
         return None if poll.cut else shock_transmitter(peak_g=poll.value, hold_s=plan.hold_s)

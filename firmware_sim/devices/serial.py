@@ -20,6 +20,7 @@ from firmware_sim.devices.scale_lines import Shown, shown
 from firmware_sim.devices.scale_ohaus import encode_ohaus
 from firmware_sim.devices.scale_sics import encode_sics
 from firmware_sim.devices.scale_tscale import encode_tscale
+from firmware_sim.hearing import field_of
 from firmware_sim.noise import LoadCell, TagReads, Wander
 from firmware_sim.plan import (
     GnssForm,
@@ -63,7 +64,7 @@ async def run_scale(plan: ScalePlan, port: PtyPort, plant: Plant, cell: LoadCell
     encode = ENCODERS[plan.form]
     async for dt_s in ticks(plant.clock, 1.0 / plan.rate_hz):
         world = plant.world
-        mass_g, stable = cell.read(world.load_g(plan.lot), dt_s)
+        mass_g, stable = cell.read(world.load_g(plan.lot), dt_s, busy=world.at_work)
         if plan.name in world.cut_cables:
             continue
         display = shown(
@@ -84,16 +85,15 @@ async def run_reader(plan: ReaderPlan, port: PtyPort, plant: Plant, reads: TagRe
             port.write(replies)
 
     port.on_bytes(obey, hung_up=module.power_cycle)
-    async for _ in ticks(plant.clock, plan.round_s):
+    async for dt_s in ticks(plant.clock, plan.round_s):
         if not (module.polling and port.listening):
+            reads.skip(1, dt_s)
             continue
         world = plant.world
-        here = world.tags_in(plan.zone)
-        near = [epc for zone in plan.near for epc in world.tags_in(zone)]
-        seen = [
-            TagSeen(epc=bytes.fromhex(epc), rssi_dbm=rssi_dbm)
-            for epc, rssi_dbm in reads.round(here, near)
-        ]
+        said = reads.one(field_of(world, plan), dt_s)
+        if said is None or plan.name in world.cut_cables:
+            continue
+        seen = [TagSeen(epc=bytes.fromhex(epc), rssi_dbm=rssi_dbm) for epc, rssi_dbm in said]
         unix_us = plant.clock.unix_us()
         if port.write(module.round(seen, plan.round_s)):
             plant.wrote(plan.name, world, unix_us=unix_us)
