@@ -143,6 +143,11 @@ def _with(away: Callable[[World, str], World], epc: str) -> Change:
     return lambda world: away(world, epc)
 
 
+def carried_s(items: int) -> float:
+    """Return the longest that a forklift takes to carry ``items`` one way, in seconds."""
+    return items * (_LIFT_S[1] + _NEXT_S[1])
+
+
 def put_back(epcs: Sequence[str]) -> tuple[Change, ...]:
     """Return the changes that make these items as they were registered, in their places."""
     return tuple(partial(w.bring_back, epc=epc) for epc in epcs)

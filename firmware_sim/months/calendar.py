@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -11,11 +11,11 @@ from firmware_sim.life import DAY_US, HOUR_US, IncidentPlan, MovementPlan
 from firmware_sim.months.acts import SECOND_US, Stage
 from firmware_sim.months.incidents import KINDS, Kind, Touch
 from firmware_sim.months.incidents_sensors import all_sensors, gateway_of
+from firmware_sim.months.orders import longest_s
 from firmware_sim.plan import LotPlan, Scenario
 
 MOVEMENT: Final = "movement"
 MONTH_DAYS: Final = 30.0
-HANDLING_US: Final = 1_200 * SECOND_US  # To carry some items one way, at most.
 _TRIES_MAX: Final = 400  # For a free place; a calendar so full drops the incident.
 _MOVE_QUIET_US: Final = HOUR_US // 2
 _STAY_S: Final = (1_200.0, 5_400.0)
@@ -35,6 +35,7 @@ class Slot:
     items: tuple[str, ...] = ()
     count: int | None = None
     movement: MovementPlan | None = None
+    given: bool = False  # by the scenario, not drawn
 
 
 class Calendar:
@@ -69,8 +70,9 @@ class Calendar:
             if plan.at_us + round(plan.window_s * SECOND_US) > self._ends_us - self._begins_us:
                 continue  # A shorter run of the same file.
             lot = self._lot(f"movement[{number}].lot", plan.lot)
-            slot = self._slot(MOVEMENT, lot, self._begins_us + plan.at_us, plan)
-            self._book(f"movement[{number}]", slot, _PERMIT_US, _MOVE_QUIET_US)
+            key = f"movement[{number}]"
+            slot = self._slot(key, lot, self._begins_us + plan.at_us, plan)
+            self._book(key, replace(slot, given=True), _PERMIT_US, _MOVE_QUIET_US)
 
     def _add_given_incident(self, key: str, plan: IncidentPlan) -> None:
         kind = KINDS[plan.kind]
@@ -78,9 +80,13 @@ class Calendar:
         lasts_us = self._lasts_us(kind) if plan.lasts_s is None else round(plan.lasts_s * 1e6)
         if begins_us + lasts_us > self._ends_us:
             return  # A shorter run of the same file.
-        lots = [self._lot(f"{key}.lot", plan.lot)] if plan.lot else self._fit(plan.kind)
+        lots = self._fit(plan.kind)
+        if plan.lot is not None:
+            asked = self._lot(f"{key}.lot", plan.lot)
+            lots = [lot for lot in lots if lot is asked]
         if not lots:
-            raise ScenarioError(key=f"{key}.kind", value=plan.kind, bound="no lot here could show")
+            bound = f"nothing at {plan.lot or self._scenario.site} could show it"
+            raise ScenarioError(key=f"{key}.kind", value=plan.kind, bound=bound)
         lead_us = round(kind.lead_s * SECOND_US)
         until_us = begins_us + lasts_us
         places = {lot.name: touched(self._scenario, kind, lot) for lot in lots}
@@ -89,7 +95,7 @@ class Calendar:
             raise ScenarioError(key=key, value=plan.kind, bound="meets another on the same lot")
         lot = self._rng.choice(free)
         slot = Slot(
-            name=f"{plan.kind}-given-{key}",
+            name=f"{plan.kind}-{key}",
             kind=plan.kind,
             lot=lot.name,
             lots=places[lot.name],
@@ -97,6 +103,7 @@ class Calendar:
             ends_us=until_us,
             items=plan.items,
             count=plan.count,
+            given=True,
         )
         self._book(key, slot, lead_us, self._quiet_us)
 
@@ -175,19 +182,19 @@ class Calendar:
     def add_movements(self) -> None:
         """Book authorised movements at the scenario's rate, in working hours."""
         plan, days = self._life.movements, (self._ends_us - self._begins_us) / DAY_US
-        count = math.floor(plan.per_day * days + self._rng.random())
+        wanted = math.floor(plan.per_day * days + self._rng.random())
         homes = [lot for lot in self._scenario.lots if lot.zone != self._scenario.dock]
-        for number in range(count if homes else 0):
+        for number in range(wanted if homes else 0):
             lot = self._rng.choice(homes)
-            stay_s = self._rng.uniform(*_STAY_S)
+            count, stay_s = self._rng.randint(*plan.items), self._rng.uniform(*_STAY_S)
             leaves = self._rng.random() < plan.leave_share
             movement = MovementPlan(
                 at_us=0,
                 lot=lot.name,
-                count=self._rng.randint(*plan.items),
+                count=count,
                 to=None if leaves else self._scenario.dock,
                 stay_s=stay_s,
-                window_s=stay_s + 2.0 * HANDLING_US / SECOND_US,
+                window_s=longest_s(count, stay_s),
             )
             self._try_movement(number, lot, movement)
 

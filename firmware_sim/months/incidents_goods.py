@@ -21,7 +21,7 @@ from firmware_sim.world import World
 
 _LEFT_BEHIND: Final = (Harm.SHORTFALL, Harm.TAMPER)
 _SEVERAL: Final = (2, 4)
-_AT_DOCK_S: Final = (60.0, 600.0)
+AT_DOCK_S: Final = (60.0, 600.0)
 _PORTIONS: Final = (6, 20)
 _PILFERED_SHARE: Final = (0.2, 0.6)
 _LIGHTER_SHARE: Final = (0.3, 0.8)
@@ -191,7 +191,7 @@ def leave_by_dock(stage: Stage) -> Act | None:
 def to_lorry(stage: Stage, epcs: tuple[str, ...]) -> list[Step]:
     """Return the steps in which items go to the dock and from there off the site."""
     steps = carry(stage, epcs, _to(stage, stage.scenario.dock))
-    gone_us = steps[-1].after_us + stage.seconds_us(*_AT_DOCK_S)
+    gone_us = steps[-1].after_us + stage.seconds_us(*AT_DOCK_S)
     for epc in epcs:
         leave = partial(w.take_away, epc=epc)
         steps.append(Step(after_us=gone_us, what=f"load {epc} on a lorry", change=leave))

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from firmware_sim import world as w
 from firmware_sim.life import MovementPlan
-from firmware_sim.months.acts import SECOND_US, Stage, Step, carry
-from firmware_sim.months.calendar import HANDLING_US
-from firmware_sim.months.incidents_goods import to_lorry
+from firmware_sim.months.acts import SECOND_US, Stage, Step, carried_s, carry
+from firmware_sim.months.incidents_goods import AT_DOCK_S, to_lorry
 from firmware_sim.months.types import Happening, Order
 from firmware_sim.world import World
 
-MARGIN_US = 900 * SECOND_US  # An order's window is longer than the work, at either end.
-_ISSUED_S = (3_600.0, 86_400.0)
-"""How long before its window an order is signed."""
+MARGIN_S: Final = 900.0  # An order's window is longer than the work, at either end.
+_BACK_S: Final = (60.0, 180.0)
+_ISSUED_S: Final = (3_600.0, 86_400.0)  # Before its window begins.
+
+
+def longest_s(count: int, stay_s: float) -> float:
+    """Return the longest that a movement of ``count`` items takes, and its order's margin."""
+    return carried_s(count) + max(stay_s, AT_DOCK_S[1]) + count * _BACK_S[1] + MARGIN_S
 
 
 def movement_items(stage: Stage, plan: MovementPlan) -> tuple[str, ...]:
@@ -33,18 +38,18 @@ def movement(
         steps = to_lorry(stage, epcs)
     else:
         steps = carry(stage, epcs, _into(stage, zone))
-        back_us = round(plan.stay_s * SECOND_US) + HANDLING_US
+        back_us = steps[-1].after_us + round(plan.stay_s * SECOND_US)
         for epc in epcs:
             back = partial(w.bring_back, epc=epc)
             steps.append(Step(after_us=back_us, what=f"{epc} is back", change=back))
-            back_us += stage.seconds_us(60.0, 180.0)
+            back_us += stage.seconds_us(*_BACK_S)
     happenings = [
         Happening(
             at_us=stage.at_us + step.after_us, what=f"by order: {step.what}", change=step.change
         )
         for step in steps
     ]
-    begins_us = stage.at_us - MARGIN_US
+    begins_us = stage.at_us - round(MARGIN_S * SECOND_US)
     issued_us = begins_us - stage.seconds_us(*_ISSUED_S)
     order = Order(
         id="",
@@ -53,7 +58,7 @@ def movement(
         destination=None if leaves else zone,
         issued_us=max(stage.at_us - stage.since_begin_us, issued_us),
         from_us=begins_us,
-        until_us=happenings[-1].at_us + MARGIN_US,
+        until_us=stage.at_us + round(plan.window_s * SECOND_US),
     )
     return happenings, order
 

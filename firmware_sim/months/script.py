@@ -24,6 +24,7 @@ from firmware_sim.plan import Scenario
 
 SITES_MAX: Final = 1_000  # Each is a whole site in memory.
 DAYS_MAX: Final = 400
+_NOT_THERE: Final = "the lot has no such items, or not so many, at that time"
 SENSOR_KINDS: Final = ("rfid", "scale", "gps", "climate", "shock", "door", "water", "camera")
 
 
@@ -126,17 +127,21 @@ class _Script:
             epcs = movement_items(stage, slot.movement)
             if epcs:
                 self._move(stage, slot, epcs)
+            elif slot.given:
+                raise ScenarioError(key=slot.name, value=slot.lot, bound=_NOT_THERE)
             return
         act = KINDS[slot.kind].act(stage)
         if act is not None:
             self._commit(slot, act)
+        elif slot.given:
+            raise ScenarioError(key=slot.name, value=slot.kind, bound=_NOT_THERE)
 
     def _move(self, stage: Stage, slot: Slot, epcs: tuple[str, ...]) -> None:
         plan = slot.movement
         assert plan is not None, "the caller looked"
         keep = self.scenario.life.movements.keep_share * len(stage.lot.epcs)
         stays = len(stage.items) - len(epcs) >= keep
-        leaves = plan.to is None and (stays or bool(plan.items))
+        leaves = plan.to is None and (stays or slot.given)
         happenings, order = movement(stage, plan, epcs, leaves=leaves)
         self.happenings += happenings
         self.orders.append(replace(order, id=self._order_id()))
@@ -307,6 +312,3 @@ def leave_out(scenario: Scenario, without: Collection[str]) -> Scenario:
     if "water" in without:
         plan = replace(plan, waters=())
     return replace(plan, cameras=()) if "camera" in without else plan
-
-
-__all__ = ["SENSOR_KINDS", "leave_out", "site_runs"]
