@@ -15,6 +15,7 @@ from backend.collateral.rules.facts import SEVERAL
 from backend.collateral.rules.harm import condition_facts
 from backend.collateral.rules.load import Load, decide_load, expected_net_g, threshold_g
 from backend.collateral.rules.presence import Whereabouts, decide_items
+from backend.collateral.rules.strayed import is_outside, position_facts
 from backend.collateral.rules.surveillance import Lost, lost_fact, lost_sensors
 from backend.collateral.types import (
     Binding,
@@ -74,7 +75,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
     outside = {
         binding.key: sensors[binding.key]
         for binding in setup.bound(Purpose.POSITION)
-        if binding.key in sensors and _is_outside(observed.memory, binding)
+        if binding.key in sensors and is_outside(observed.memory, binding.key)
     }
     seen = Seen(
         sensors=sensors,
@@ -84,7 +85,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
         since_us=observed.since_us,
     )
     found = _facts(setup, observed, items, load, seen)
-    found += facts.position_facts(setup, outside)
+    found += position_facts(setup, observed.memory, seen)
     found += [fact for each in lost if (fact := lost_fact(each, now_us)) is not None]
     found += _detected(setup, observed.memory, seen)
     stopped = any(
@@ -213,11 +214,6 @@ def _custody(
     if not watched:
         return Custody.MISSING
     return Custody.RELOCATED if relocated else Custody.IN_ZONE
-
-
-def _is_outside(memory: LotMemory, binding: Binding) -> bool:
-    fence = memory.fences.get(binding.key)
-    return fence is not None and fence.inside is False
 
 
 def _condition(memory: LotMemory) -> tuple[Condition, datetime | None]:

@@ -133,24 +133,6 @@ def tamper_facts(binding: Binding, state: SensorState | None, now_us: int) -> li
     ]
 
 
-def position_facts(setup: LotSetup, outside: Mapping[SensorKey, SensorState]) -> list[Fact]:
-    """Return receivers whose fixes lie outside the lot's zone."""
-    return [
-        Fact(
-            key=f"position:{key[0]}/{key[1]}",
-            kind=FactKind.OUT_OF_ZONE,
-            grave=True,
-            text=f"{setup.name} is outside its zone",
-            evidence=tuple(
-                _reading(key, quantity, state.values[quantity], "outside the zone")
-                for quantity in (Quantity.LATITUDE, Quantity.LONGITUDE)
-                if quantity in state.values
-            ),
-        )
-        for key, state in outside.items()
-    ]
-
-
 def zone_names(items: Sequence[Whereabouts]) -> dict[str, ZoneId | None]:
     """Return the zone in which each relocated item was seen, by its name."""
     return {

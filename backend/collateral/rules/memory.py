@@ -6,9 +6,9 @@ Reading back trusts nothing: whatever is not as written raises, and its lot is t
 from collections.abc import Mapping
 from typing import Any, Final
 
+from backend.collateral.rules.memory_position import fence_json, fence_of
 from backend.collateral.types import (
     Excursion,
-    Fence,
     Latch,
     LoadRun,
     LotMemory,
@@ -113,15 +113,7 @@ def lot_memory_json(memory: LotMemory) -> dict[str, object]:
             ]
             for channel, e in memory.passed.items()
         },
-        "fences": {
-            _key(key): [
-                fence.inside,
-                None if fence.since is None else sample_json(fence.since),
-                fence.run_inside,
-                fence.fixes,
-            ]
-            for key, fence in memory.fences.items()
-        },
+        "fences": {_key(key): fence_json(fence) for key, fence in memory.fences.items()},
         "detectors": {name: dict(kept) for name, kept in memory.detectors.items() if kept},
     }
     return {name: value for name, value in stored.items() if value}
@@ -162,13 +154,7 @@ def lot_memory_of(stored: Loaded) -> LotMemory:
             ).items()
         },
         fences={
-            sensor_key(name): Fence(
-                inside=inside,
-                since=None if since is None else sample_of(since),
-                run_inside=bool(run_inside),
-                fixes=int(fixes),
-            )
-            for name, (inside, since, run_inside, fixes) in stored.get("fences", {}).items()
+            sensor_key(name): fence_of(said) for name, said in stored.get("fences", {}).items()
         },
         detectors={name: dict(kept) for name, kept in stored.get("detectors", {}).items()},
     )

@@ -1,5 +1,6 @@
 """Lots as registered, and the state that their sensors say they are in."""
 
+from backend.collateral.types.position import Crossing, Fence, FixRun, Rest
 from backend.collateral.types.registered import (
     Binding,
     Commodity,
@@ -11,6 +12,7 @@ from backend.collateral.types.registered import (
     Purpose,
     SensorKey,
 )
+from backend.collateral.types.sample import Sample
 from backend.collateral.types.state import (
     CONTACT_OPEN,
     Condition,
@@ -20,7 +22,6 @@ from backend.collateral.types.state import (
     Excursion,
     Fact,
     FactKind,
-    Fence,
     Health,
     ItemCustody,
     Json,
@@ -31,7 +32,6 @@ from backend.collateral.types.state import (
     LotState,
     OverRun,
     QuantityState,
-    Sample,
     SensorState,
     Sight,
     StreamView,
@@ -43,6 +43,7 @@ __all__ = [
     "Binding",
     "Commodity",
     "Condition",
+    "Crossing",
     "Custody",
     "Decision",
     "Evidence",
@@ -50,6 +51,7 @@ __all__ = [
     "Fact",
     "FactKind",
     "Fence",
+    "FixRun",
     "Health",
     "ItemCustody",
     "ItemSetup",
@@ -66,6 +68,7 @@ __all__ = [
     "Pledge",
     "Purpose",
     "QuantityState",
+    "Rest",
     "Sample",
     "SensorKey",
     "SensorState",

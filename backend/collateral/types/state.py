@@ -10,7 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from backend.collateral.types.position import Fence
 from backend.collateral.types.registered import SensorKey
+from backend.collateral.types.sample import Sample
 from backend.ids import GatewayId, ItemId, LotId, ZoneId
 from schemas.quantities import Quantity
 
@@ -85,17 +87,6 @@ class FactKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One reading that a decision rests on."""
-
-    at_us: int
-    value: float
-    envelope_number: int
-    made_us: int
-    image_sha256: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRun:
     """The unbroken run of too light stable weights that the last one ends; None: it was not."""
 
@@ -146,19 +137,6 @@ class Excursion:
     arrived_us: int
     dose_us: int = 0
     last_at_us: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fence:
-    """Which side of its zone's fence a lot is on; None: too few fixes to say.
-
-    ``since`` begins the run of fixes that say otherwise, all inside or all outside.
-    """
-
-    inside: bool | None = None
-    since: Sample | None = None
-    run_inside: bool = False
-    fixes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
