@@ -59,8 +59,11 @@ def _environment() -> jinja2.Environment:
         "clock_state": fmt.clock_state,
         "lock_title": fmt.lock_title,
         "reason_text": fmt.reason_text,
+        "factor": fmt.factor,
+        "certainty": fmt.certainty,
     }
     names: dict[str, Any] = environment.globals
+    names["evidence_weight"] = fmt.evidence_weight
     names |= {"chip": fmt.chip, "when": fmt.when, "NOTHING": fmt.NOTHING, "static": static_url}
     names["PAGE_ROWS"] = PAGE_ROWS
     return environment

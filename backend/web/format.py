@@ -1,6 +1,7 @@
 """Values as people read them: money, masses, times, states. Pure; templates call it by filters."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +114,10 @@ _LOCK_TITLES: Final = {
     "BELOW_CALL_LINE": "Coverage below the margin-call line",
     "MANUAL": "Locked by hand",
 }
+_GRADES: Final = ((150.0, "very strong"), (20.0, "strong"), (3.0, "some"))
+_NATS_MAX: Final = 50.0  # Beyond it a ratio has no meaning that anybody checked.
+_MANY: Final = 1e6
+_SURE: Final = 0.999
 _BOUNDS: Final = {"OVER_LIMIT": "the limit", "OVER_BASE": "the borrowing base"}
 _CLOCKS: Final = {0: "free running", 1: "NTP", 2: "GNSS"}  # schemas.envelope.ClockState
 
@@ -224,6 +229,37 @@ def reading(value: float | None, quantity: str | None) -> str:
         case _:
             number = f"{value:.{_DECIMALS.get(quantity, 1)}f}".replace("-", MINUS)
             return f"{number} {_UNITS.get(quantity, '')}".strip()
+
+
+def evidence_weight(log_odds: float | None) -> Chip:
+    """Return how much a piece of evidence says, in words.
+
+    Source: Kass and Raftery, "Bayes factors", J. Am. Stat. Assoc. 90 (1995): 3, 20, 150 to one.
+    """
+    if log_odds is None:
+        return Chip(tone=Tone.IDLE, label="not weighed")
+    factor = math.exp(min(abs(log_odds), _NATS_MAX))
+    grade = next((name for least, name in _GRADES if factor >= least), "hardly any")
+    if grade == "hardly any":
+        return Chip(tone=Tone.IDLE, label="hardly any")
+    return Chip(
+        tone=Tone.BAD if log_odds > 0 else Tone.GOOD,
+        label=f"{grade} {'for' if log_odds > 0 else 'against'} it",
+    )
+
+
+def factor(log_odds: float) -> str:
+    """Return a likelihood ratio as people bet: so many to one, for or against."""
+    ratio = math.exp(min(abs(log_odds), _NATS_MAX))
+    many = f"{ratio:,.0f}" if ratio < _MANY else "more than a million"
+    return f"{many} to 1 {'for' if log_odds > 0 else 'against'}"
+
+
+def certainty(probability: float) -> str:
+    """Return a probability in percent, never rounded up to a certainty that it is not."""
+    if probability >= _SURE:
+        return "> 99.9 %"
+    return f"{math.floor(probability * 1_000) / 10:.1f} %"
 
 
 def unit_of(quantity: str | None) -> str:

@@ -249,31 +249,6 @@ class AlertRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceRow:
-    """One reading behind an alert."""
-
-    at: datetime
-    recorded_at: datetime
-    gateway_id: str | None
-    envelope_number: int | None
-    sensor: str | None
-    quantity: str | None
-    value: float | None
-    text: str
-    image_sha256: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertEventRow:
-    """A step in an alert's life."""
-
-    at: datetime
-    actor: str
-    what: str
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeRow:
     """A pledge with its lots' names."""
 

@@ -1,21 +1,33 @@
 """Alerts: the list, and one alert with the readings behind it and what it locks."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Form, Request, Response
 from pydantic import BaseModel, Field
 
 from backend.alerts import http as alerts_http
-from backend.alerts.types import Resolution
+from backend.alerts import service
+from backend.alerts.rules.outlook import outlook_of
+from backend.alerts.types import AlertEvidence, Resolution
+from backend.db import Conn
 from backend.deps import CurrentPrincipal, Db, Now
 from backend.errors import NotFoundError
+from backend.ids import AlertId
+from backend.images import http as images_http
+from backend.images import service as images
+from backend.images.types import ImageRecord
 from backend.web.console import AskedPage, done, new_router, render
+from backend.web.lanes import HEIGHT as LANE_HEIGHT
+from backend.web.lanes import lanes_of
 from backend.web.store import lots as store
 from backend.web.types import PAGE_ROWS
 
 router = new_router()
+PICTURES_MAX: Final = 8  # On one page; the others are linked beside their readings.
 
 
 class Filter(StrEnum):
@@ -68,18 +80,47 @@ def count_alerts(request: Request, db: Db, who: CurrentPrincipal) -> Response:
 
 @router.get("/alerts/{alert_id}")
 def show_alert(alert_id: UUID, request: Request, db: Db, who: CurrentPrincipal) -> Response:
-    """Show one alert."""
+    """Show one alert: what was expected, what each sensor said, and what happens next."""
     with db.acting(who.actor) as conn:
         found = store.list_alerts(conn, alert_id=alert_id)
         if not found:
             raise NotFoundError("alert", alert_id)
-        alert = found[0]
-        evidence = store.list_evidence(conn, alert_id)
-        steps = store.list_alert_events(conn, alert_id)
-        locks = () if alert.lot_id is None else store.list_locks_of_lot(conn, alert.lot_id)
+        view = service.load_view(conn, AlertId(alert_id))
+        around = service.load_surroundings(conn, view.alert, who.actor.role)
+        pictures = _pictures(conn, view.evidence)
+    alert, standing = view.alert, [lock for lock in around.locks if lock.lifted_at is None]
+    lanes = None
+    if around.timeline is not None:
+        lanes = lanes_of(around.timeline, alert.began_at, alert.opened_at)
     return render(
-        request, who, "alert.html", alert=alert, evidence=evidence, steps=steps, locks=locks
+        request,
+        who,
+        "alert.html",
+        row=found[0],
+        alert=alert,
+        evidence=view.evidence,
+        steps=view.events,
+        around=around,
+        standing=standing,
+        lanes=lanes,
+        lane_height=LANE_HEIGHT,
+        pictures=pictures,
+        outlook=outlook_of(alert, locks=len(standing), concerns_lot=alert.lot_id is not None),
     )
+
+
+def _pictures(conn: Conn, evidence: Sequence[AlertEvidence]) -> list[ImageRecord]:
+    """Return the images that the evidence names, each once, as far as they are known."""
+    named = {
+        (each.gateway_id, each.image_sha256.hex())
+        for each in evidence
+        if each.gateway_id is not None and each.image_sha256 is not None
+    }
+    pictures: list[ImageRecord] = []
+    for gateway, sha256 in sorted(named)[:PICTURES_MAX]:
+        with suppress(NotFoundError):  # Named by a reading that was thinned out since.
+            pictures.append(images.load(conn, images_http.key_of(gateway, sha256)))
+    return pictures
 
 
 @router.post("/alerts/{alert_id}/acknowledge")

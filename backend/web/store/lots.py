@@ -12,13 +12,10 @@ from backend.db import Conn
 from backend.web.types import (
     EVERYTHING,
     ROWS_MAX,
-    AlertEventRow,
     AlertRow,
     ChannelPoint,
     EventRow,
-    EvidenceRow,
     ItemRow,
-    LockRow,
     LotRow,
     WatchRow,
     Window,
@@ -26,7 +23,6 @@ from backend.web.types import (
 
 ITEMS_MAX: Final = 2_000  # Of one lot, or of one site that is drawn.
 HISTORY_ROWS_MAX: Final = 50
-EVIDENCE_ROWS_MAX: Final = 200
 
 _LOTS: Final = """
 SELECT l.id, l.name, l.site_id, s.name AS site, z.name AS zone, o.name AS owner,
@@ -112,14 +108,6 @@ SELECT channel_id,
 FROM visible_scalar_reading
 WHERE channel_id = ANY(%(channels)s) AND at >= %(begin)s AND at < %(end)s AND quality <= 1
 GROUP BY 1, 2 ORDER BY 1, 2
-"""
-_LOCKED_BY: Final = """
-SELECT k.facility_id, k.reason, k.detail, k.opened_at, k.opened_by, k.lifted_at, k.lifted_by
-FROM facility_lock k
-WHERE k.lifted_at IS NULL AND k.facility_id IN (
-  SELECT p.facility_id FROM pledge p JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active
-  WHERE pl.lot_id = %s AND p.state = 'active')
-ORDER BY k.opened_at, k.reason
 """
 
 
@@ -224,28 +212,3 @@ def count_open_alerts(conn: Conn) -> tuple[int, int]:
     ).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
-
-
-def list_evidence(conn: Conn, alert_id: UUID) -> Sequence[EvidenceRow]:
-    """Return the readings behind an alert, in the order in which they were recorded."""
-    query = (
-        "SELECT at, recorded_at, gateway_id, envelope_number, sensor, quantity, value, text,"
-        " image_sha256 FROM alert_evidence WHERE alert_id = %s ORDER BY id LIMIT %s"
-    )
-    with conn.cursor(row_factory=class_row(EvidenceRow)) as cursor:
-        return cursor.execute(query, [alert_id, EVIDENCE_ROWS_MAX]).fetchall()
-
-
-def list_alert_events(conn: Conn, alert_id: UUID) -> Sequence[AlertEventRow]:
-    """Return the steps of an alert's life, first to last."""
-    query = (
-        "SELECT at, actor, what, note FROM alert_event WHERE alert_id = %s ORDER BY id LIMIT %s"
-    )
-    with conn.cursor(row_factory=class_row(AlertEventRow)) as cursor:
-        return cursor.execute(query, [alert_id, EVIDENCE_ROWS_MAX]).fetchall()
-
-
-def list_locks_of_lot(conn: Conn, lot_id: UUID) -> Sequence[LockRow]:
-    """Return the open locks of the facility that a lot is pledged to."""
-    with conn.cursor(row_factory=class_row(LockRow)) as cursor:
-        return cursor.execute(_LOCKED_BY, [lot_id]).fetchall()
