@@ -7,6 +7,7 @@ import numpy as np
 
 from backend.collateral.rules.series import Series
 from backend.collateral.types import Binding, ItemSetup, LoadRun, LotSetup
+from backend.telemetry.types import Int64s
 
 # One reading too light is reason enough to lock, two of them to be sure: an impossible spike an
 # hour is what a load cell gives.
@@ -44,13 +45,13 @@ def threshold_g(setup: LotSetup, binding: Binding) -> int:
     return expected_net_g(setup) + tare_g - binding.tolerance_mass_g
 
 
-def fold_load(run: LoadRun, weights: Series, least_g: int) -> LoadRun:
+def fold_load(run: LoadRun, weights: Series, least_g: int | Int64s) -> LoadRun:
     """Return the run of too light weights after more of them.
 
     Args:
         run: before them.
         weights: readings of good quality, gross.
-        least_g: what the scale must show.
+        least_g: what the scale must show, at all times or at each.
     """
     count = len(weights)
     if count == 0:

@@ -11,9 +11,11 @@ from typing import Any, cast
 from backend.collateral.rules.condition import fold_condition, ranges_of
 from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.detectors import DETECTORS
+from backend.collateral.rules.let_go import let_go_g
 from backend.collateral.rules.load import fold_load, threshold_g
 from backend.collateral.rules.memory import Loaded, lot_memory_of, sample_of
 from backend.collateral.rules.position import fold_position
+from backend.collateral.rules.releases import clear, explain
 from backend.collateral.rules.series import SeriesBook
 from backend.collateral.types import (
     Binding,
@@ -36,6 +38,7 @@ from backend.collateral.types import (
     StreamView,
     Surveillance,
 )
+from backend.collateral.types.releases import Progress, Release, Settlement
 from backend.ids import BindingId, GatewayId, ItemId, LotId, ZoneId
 from backend.telemetry.types import unix_us_of
 from schemas.quantities import Quantity
@@ -57,10 +60,15 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """A decision, and what the lot's detectors remember after it; None: nothing new."""
+    """A decision, and what the lot's detectors remember after it; None: nothing new.
+
+    ``settlements`` are the release orders that end with it, ``progress`` what of others is new.
+    """
 
     decision: Decision
     memory: LotMemory | None
+    settlements: tuple[Settlement, ...] = ()
+    progress: tuple[Progress, ...] = ()
 
 
 def evaluate(
@@ -91,8 +99,14 @@ def evaluate(
         memory=memory,
         since_us=around.now_us if came_us is None else came_us,
     )
-    decision = decide_lot(setup, observed, around.now_us)
-    return Evaluated(decision=decision, memory=None if memory == before else memory)
+    cleared = clear(setup, observed, around.now_us)
+    rest = decide_lot(cleared.setup, cleared.observed, around.now_us)
+    return Evaluated(
+        decision=explain(cleared, rest, around.now_us),
+        memory=None if memory == before else memory,
+        settlements=cleared.settlements,
+        progress=cleared.progress,
+    )
 
 
 def fold_memory(memory: LotMemory, setup: LotSetup, book: SeriesBook) -> LotMemory:
@@ -102,7 +116,9 @@ def fold_memory(memory: LotMemory, setup: LotSetup, book: SeriesBook) -> LotMemo
         weights = book.get(binding.key, Quantity.MASS)
         if weights is not None:
             run = loads.pop(binding.key, LoadRun())
-            run = fold_load(run, weights.good(), threshold_g(setup, binding))
+            good = weights.good()
+            least_g = threshold_g(setup, binding) - let_go_g(setup, good.made_us)
+            run = fold_load(run, good, least_g)
             if run.since is not None:
                 loads[binding.key] = run
     for binding in setup.bound(Purpose.POSITION):
@@ -161,7 +177,14 @@ def setup_of(
         ),
         bindings=tuple(_binding(row) for row in bindings),
         readers=readers,
+        releases=releases_of(lot),
     )
+
+
+def releases_of(lot: Row) -> tuple[Release, ...]:
+    """Return a lot's open release orders; a lot as it is made without a database may have none."""
+    releases: Sequence[Release] = lot.get("releases", ())
+    return tuple(releases)
 
 
 def _binding(row: Row) -> Binding:

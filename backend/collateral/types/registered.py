@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from backend.collateral.types.releases import Release
 from backend.ids import (
     BindingId,
     CommodityId,
@@ -86,7 +87,8 @@ class LotSetup:
     """A lot as registered: where it must be, what it is of, what watches it.
 
     ``polygon_m`` is its zone, east and north of the site's origin. ``readers`` says which zones
-    each reader of the neighbourhood watches, the lot's own among them.
+    each reader of the neighbourhood watches, the lot's own among them. ``releases`` are the orders
+    that are not settled.
     """
 
     id: LotId
@@ -100,6 +102,7 @@ class LotSetup:
     items: tuple[ItemSetup, ...]
     bindings: tuple[Binding, ...]
     readers: Mapping[SensorKey, frozenset[ZoneId]]
+    releases: tuple[Release, ...] = ()
 
     def bound(self, purpose: Purpose) -> tuple[Binding, ...]:
         """Return what watches the lot for ``purpose``."""

@@ -31,12 +31,14 @@ class Custody(StrEnum):
 
 
 class ItemCustody(StrEnum):
-    """Where one item is."""
+    """Where one item is; moving or released: by a release order."""
 
     UNSEEN = "unseen"
     IN_ZONE = "in_zone"
+    MOVING = "moving"
     RELOCATED = "relocated"
     MISSING = "missing"
+    RELEASED = "released"
 
 
 class QuantityState(StrEnum):
