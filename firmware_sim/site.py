@@ -42,6 +42,7 @@ from firmware_sim.plant import Plant
 from firmware_sim.prices import FeedTarget, PriceFeed
 from firmware_sim.state import Port
 from firmware_sim.surroundings import set_at_work
+from firmware_sim.weather import since_warmest_s
 from firmware_sim.world import build_world
 
 PORTS_FILE: Final = "ports.json"
@@ -160,7 +161,7 @@ class Site:
             seeded(self._options.seed, plan.name),
             plan.settle_s,
             plan.capacity_g,
-            day_s=self._clock.unix_us() / 1e6 % 86_400.0,
+            since_warmest_s=since_warmest_s(self._scenario.life.weather, self._clock.unix_us()),
         )
 
     def _wander(self, plan: GnssPlan) -> Wander:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from firmware_sim.plan import Scenario, ZonePlan
 
-_SENSED_HUMIDITY_TAU_S = 30.0  # capacitive humidity elements are slower than thermistors
+SENSED_HUMIDITY_TAU_S: Final = 30.0  # capacitive humidity elements are slower than thermistors
 _DOOR_OPEN_S = 4.0  # a pallet truck through a cold store's door
 _ITEM_PITCH_M: Final = 2.5  # floor grid of pallets with room for a fork
 _V = TypeVar("_V")
@@ -215,13 +215,33 @@ def step(world: World, dt_s: float) -> World:
 
 
 def _step_air(air: Air, dt_s: float) -> Air:
-    air_c = _toward(air.air_c, air.target_c, air.air_tau_s, dt_s)
+    sensed_c, sensed_pct = sensed_after(air, dt_s)
     return replace(
         air,
-        air_c=air_c,
-        sensed_c=_toward(air.sensed_c, air_c, air.lag_s, dt_s),
-        sensed_pct=_toward(air.sensed_pct, air.target_pct, _SENSED_HUMIDITY_TAU_S, dt_s),
+        air_c=_toward(air.air_c, air.target_c, air.air_tau_s, dt_s),
+        sensed_c=sensed_c,
+        sensed_pct=sensed_pct,
     )
+
+
+def sensed_after(air: Air, dt_s: float) -> tuple[float, float]:
+    """Return what the transmitter's elements feel ``dt_s`` later, in degrees and percent."""
+    # The air nears its target and the element the air: two lags in a row, exact for any step.
+    driven_s = lag_apart_s(air)
+    far_c = (air.air_c - air.target_c) * air.air_tau_s / (air.air_tau_s - driven_s)
+    near_c = air.sensed_c - air.target_c - far_c
+    sensed_c = (
+        air.target_c
+        + far_c * math.exp(-dt_s / air.air_tau_s)
+        + near_c * math.exp(-dt_s / driven_s)
+    )
+    return sensed_c, _toward(air.sensed_pct, air.target_pct, SENSED_HUMIDITY_TAU_S, dt_s)
+
+
+def lag_apart_s(air: Air) -> float:
+    """Return the element's lag, moved off the air's by a trifle where they are the same."""
+    same = math.isclose(air.lag_s, air.air_tau_s, rel_tol=1e-4)
+    return air.air_tau_s * (1.0 + 1e-4) if same else air.lag_s
 
 
 def _toward(value: float, target: float, tau_s: float, dt_s: float) -> float:

@@ -6,6 +6,7 @@ stretches of a constant world instead of at each reading.
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 import numpy as np
@@ -48,7 +49,7 @@ class Course:
 
     def spans(self) -> Iterator[tuple[Moment, int]]:
         """Yield each moment, and when the next one comes."""
-        for moment, after in zip(self.moments, self.moments[1:], strict=False):
+        for moment, after in pairwise(self.moments):
             yield moment, after.at_us
         yield self.moments[-1], self.ends_us
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from firmware_sim.months.course import Course
-from firmware_sim.months.types import RawEvent, ReadBlock, ScalarBlock
+from firmware_sim.months.types import EventBlock, RawEvent, ReadBlock, ScalarBlock
 from firmware_sim.world import World
 
 
@@ -15,6 +15,14 @@ class Said:
     scalars: list[ScalarBlock] = field(default_factory=list[ScalarBlock])
     reads: list[ReadBlock] = field(default_factory=list[ReadBlock])
     events: list[RawEvent] = field(default_factory=list[RawEvent])
+    repeated: list[EventBlock] = field(default_factory=list[EventBlock])
+
+    def add(self, other: "Said") -> None:
+        """Take over what another device said."""
+        self.scalars += other.scalars
+        self.reads += other.reads
+        self.events += other.events
+        self.repeated += other.repeated
 
 
 class Device(Protocol):

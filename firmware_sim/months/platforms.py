@@ -8,6 +8,7 @@ from firmware_sim.months.devices import Said, silent
 from firmware_sim.months.types import Bytes8, Floats, Int64s, RawEvent, ScalarBlock
 from firmware_sim.noise import LoadCell, seeded
 from firmware_sim.plan import ScalePlan, Scenario, WeigherPlan
+from firmware_sim.weather import since_warmest_s
 from firmware_sim.world import World
 from schemas.quantities import QUALITY_CODES, Quality, Quantity
 
@@ -27,9 +28,12 @@ class PlatformDevice:
         self.name, self.gateway = plan.name, plan.gateway
         self._plan = plan
         noise = scenario.noise_of(plan.name)
-        day_s = begins_us / 1e6 % 86_400.0
         self._cell = LoadCell(
-            noise, seeded(seed, plan.name), plan.settle_s, plan.capacity_g, day_s=day_s
+            noise,
+            seeded(seed, plan.name),
+            plan.settle_s,
+            plan.capacity_g,
+            since_warmest_s=since_warmest_s(scenario.life.weather, begins_us),
         )
         phase = seeded(seed, f"{plan.name}/phase").random()
         self._bus: Bus | None = None

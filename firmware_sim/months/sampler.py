@@ -6,11 +6,14 @@ The same world, the same noise models and the same plans as on the wires; only b
 from bisect import bisect_left
 from operator import attrgetter
 
+from firmware_sim.months.cameras import CameraDevice
+from firmware_sim.months.climates import ClimateDevice, ContactDevice, ShockDevice
 from firmware_sim.months.course import course_of
-from firmware_sim.months.devices import Device
+from firmware_sim.months.devices import Device, Said
 from firmware_sim.months.platforms import PlatformDevice
 from firmware_sim.months.readers import ReaderDevice
-from firmware_sim.months.types import Raw, RawEvent, ReadBlock, ScalarBlock, SiteRun
+from firmware_sim.months.trackers import TrackerDevice
+from firmware_sim.months.types import Raw, SiteRun
 from firmware_sim.plan import Scenario
 from firmware_sim.world import World, build_world
 
@@ -49,32 +52,31 @@ class SiteSampler:
             self._world, begins_us, happenings[self._next : end], until_us
         )
         self._next, self._now_us = end, until_us
-        scalars: dict[str, list[ScalarBlock]] = {}
-        reads: dict[str, list[ReadBlock]] = {}
-        events: dict[str, list[RawEvent]] = {}
+        by_gateway = {gateway: Said() for gateway in self._run.scenario.gateways()}
         for device in self._devices:
-            said = device.sample(course)
-            scalars.setdefault(device.gateway, []).extend(said.scalars)
-            reads.setdefault(device.gateway, []).extend(said.reads)
-            events.setdefault(device.gateway, []).extend(said.events)
+            by_gateway[device.gateway].add(device.sample(course))
         return tuple(
             Raw(
                 gateway=gateway,
                 begins_us=begins_us,
                 ends_us=until_us,
-                scalars=tuple(scalars.get(gateway, ())),
-                reads=tuple(reads.get(gateway, ())),
-                events=tuple(sorted(events.get(gateway, ()), key=attrgetter("at_us"))),
+                scalars=tuple(said.scalars),
+                reads=tuple(said.reads),
+                events=tuple(sorted(said.events, key=attrgetter("at_us"))),
+                repeated=tuple(said.repeated),
             )
-            for gateway in self._run.scenario.gateways()
+            for gateway, said in by_gateway.items()
         )
 
 
 def _devices_of(scenario: Scenario, seed: int, begins_us: int) -> tuple[Device, ...]:
+    about = scenario, seed, begins_us
     return (
-        *(ReaderDevice(plan, scenario, seed, begins_us) for plan in scenario.readers),
-        *(
-            PlatformDevice(plan, scenario, seed, begins_us)
-            for plan in (*scenario.scales, *scenario.weighers)
-        ),
+        *(ReaderDevice(plan, *about) for plan in scenario.readers),
+        *(PlatformDevice(plan, *about) for plan in (*scenario.scales, *scenario.weighers)),
+        *(ClimateDevice(plan, *about) for plan in scenario.climates),
+        *(ShockDevice(plan, *about) for plan in scenario.shocks),
+        *(ContactDevice(plan, *about) for plan in (*scenario.doors, *scenario.waters)),
+        *(TrackerDevice(plan, *about) for plan in scenario.trackers),
+        *(CameraDevice(plan, *about) for plan in scenario.cameras),
     )

@@ -170,8 +170,22 @@ class RawEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventBlock:
+    """The same event again and again, in time's order: how a camera says that it lives."""
+
+    sensor: str
+    type: EventType
+    body: Mapping[str, object]
+    at_us: Int64s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Raw:
-    """What the devices of one gateway said in a span of time: decoded, not yet filtered."""
+    """What the devices of one gateway said in a span of time: decoded, not yet filtered.
+
+    Cameras speak as three sensors, as on the wire: NAME (what Frigate tracks, and that it lives),
+    NAME-view (what the camera's firmware says of its view) and NAME-image (verdicts on images).
+    """
 
     gateway: str
     begins_us: int
@@ -179,3 +193,4 @@ class Raw:
     scalars: tuple[ScalarBlock, ...]
     reads: tuple[ReadBlock, ...]
     events: tuple[RawEvent, ...]
+    repeated: tuple[EventBlock, ...] = ()

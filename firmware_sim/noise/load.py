@@ -15,7 +15,6 @@ from firmware_sim.noise.draws import Arrivals, Bools, Floats, Gaps, fork, stream
 from firmware_sim.noise.profile import REFERENCE_CAPACITY_G, NoiseProfile
 
 STEP_G = 20_000.0  # a jump of the load beyond this makes the indicator show motion
-WARMEST_H: Final = 15.0
 _DAY_S: Final = 86_400.0
 _MONTH_S: Final = 30.0 * _DAY_S
 _PLAY_SHARE: Final = 0.05  # of the capacity: after a change of twice that hysteresis has turned
@@ -43,7 +42,7 @@ class LoadCell:
         settle_s: float,
         capacity_g: float = REFERENCE_CAPACITY_G,
         *,
-        day_s: float = 0.0,
+        since_warmest_s: float = 0.0,
     ) -> None:
         """Start settled and without creep on whatever load the first read finds.
 
@@ -52,14 +51,14 @@ class LoadCell:
             rng: the cell's own random numbers.
             settle_s: how long the indicator shows motion after a step.
             capacity_g: of the platform.
-            day_s: seconds since midnight UTC at the first read, for the daily wave.
+            since_warmest_s: seconds from the day's warmest moment to the first read.
         """
         own = fork(rng)
         self._profile = profile
         self._settle_s = settle_s
         self._capacity_g = capacity_g
         self._scale = capacity_g / REFERENCE_CAPACITY_G
-        self._day_s = day_s
+        self._since_warmest_s = since_warmest_s
         self._now_s = 0.0
         self._load_g: float | None = None
         self._creep_g = 0.0
@@ -148,8 +147,8 @@ class LoadCell:
         per_k_g = self._zero_g_per_k + self._span_per_k * load_g
         swing_g = per_k_g * self._profile.cell_swing_k
         if swing_g:
-            phase = (self._day_s - WARMEST_H * 3_600.0) / _DAY_S
-            shown_g += swing_g * np.cos(2.0 * math.pi * (times_s / _DAY_S + phase))
+            turns = (times_s + self._since_warmest_s) / _DAY_S
+            shown_g += swing_g * np.cos(2.0 * math.pi * turns)
         if self._ageing_g_per_s:
             shown_g += self._ageing_g_per_s * times_s
 

@@ -313,7 +313,6 @@ async def test_a_site_has_network_readers(tmp_path: Path) -> None:
             await until(lambda: book.get(incident.id).first_bytes_unix_us is not None)
             shown = len(counts(got.readings, "net-a"))  # A tag may also be missed by chance.
             await until(lambda: 9.0 in counts(got.readings, "net-a")[shown:])
-            assert max(counts(got.readings, "net-a")[shown:]) == 9.0
             label = book.get(incident.id)
         stop.set()
 
