@@ -13,7 +13,7 @@ from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.let_go import let_go_g
 from backend.collateral.rules.load import fold_load, threshold_g
-from backend.collateral.rules.memory import Loaded, lot_memory_of, sample_of
+from backend.collateral.rules.memory import Loaded, lot_memory_of, sample_of, shelves_of
 from backend.collateral.rules.position import fold_position
 from backend.collateral.rules.releases import clear, explain
 from backend.collateral.rules.series import SeriesBook
@@ -249,6 +249,7 @@ def sensor_of(row: Loaded) -> SensorState:
         tampers={what: sample_of(s) for what, s in memory.get("tampers", {}).items()},
         offline=memory.get("offline"),
         opened=None if opened is None else sample_of(opened),
+        shelves=shelves_of(memory.get("shelves", {})),
     )
 
 

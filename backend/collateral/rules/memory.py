@@ -4,6 +4,7 @@ Reading back trusts nothing: whatever is not as written raises, and its lot is t
 """
 
 from collections.abc import Mapping
+from dataclasses import astuple, fields
 from typing import Any, Final
 
 from backend.collateral.rules.memory_position import fence_json, fence_of
@@ -16,6 +17,7 @@ from backend.collateral.types import (
     Sample,
     SensorKey,
     SensorState,
+    Shelf,
 )
 from backend.ids import GatewayId
 from schemas.quantities import Quantity
@@ -66,7 +68,22 @@ def sensor_memory_json(state: SensorState) -> dict[str, object]:
         memory["offline"] = state.offline
     if state.opened is not None:
         memory["opened"] = sample_json(state.opened)
+    if state.shelves:
+        memory["shelves"] = {name: list(astuple(shelf)) for name, shelf in state.shelves.items()}
     return memory
+
+
+def shelves_of(stored: Loaded) -> dict[str, Shelf]:
+    """Return a reader's shelves from what is stored of them.
+
+    Raises:
+        ValueError, TypeError, AttributeError: It is not what was written.
+    """
+    names = [each.name for each in fields(Shelf)]
+    return {
+        name: Shelf(**dict(zip(names, map(int, listed), strict=True)))
+        for name, listed in stored.items()
+    }
 
 
 def values_json(state: SensorState) -> dict[str, object]:

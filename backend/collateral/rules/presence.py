@@ -1,9 +1,26 @@
-"""Presence: where each item is, by how long its readers listened without reading its tag."""
+"""Presence: where each item is, by how surprising it is that its readers do not read its tag.
+
+Evidence is in nats. An item is gone once that is more likely than not, with what is known before;
+beyond doubt at one false finding in a hundred million rounds of a tag. All of a lot silent at once
+speaks together: what hides one tag by chance hides few others at the same time.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import exp, log
 from typing import Final
 
+from backend.collateral.rules.presence_rates import (
+    CROSS_LOOKS_PER_S,
+    DOUBT_MNAT,
+    GRAVE_MNAT,
+    MILLI,
+    Learnt,
+    Rate,
+    rate_of,
+    weaker_nats,
+)
+from backend.collateral.rules.sightings import STREAK_GAP_US
 from backend.collateral.types import (
     Binding,
     ItemCustody,
@@ -14,25 +31,82 @@ from backend.collateral.types import (
     SensorState,
     Sight,
 )
-from backend.ids import ZoneId
+from backend.ids import LotId, ZoneId
 from schemas.envelope import RSSI_UNKNOWN
 
-# A reader of another zone now and then reads across: its word counts after several reads, and
-# after the item's own readers listened in vain for longer than a gateway's heartbeat.
+# Before anything is read: between two of its reads one tag in 160,000 is taken away.
+PRIOR_LOG_ODDS: Final = -DOUBT_MNAT / MILLI
+GONE_LOG_ODDS: Final = 0.0  # More likely gone than there: a finding.
+GRAVE_LOG_ODDS: Final = (GRAVE_MNAT - DOUBT_MNAT) / MILLI  # Beyond doubt, without other sensors.
+# What each item more that is said to be gone with the others has to say for itself.
+TOGETHER_NATS: Final = 2.0
+SEVERAL_MIN: Final = 2
+# An item is elsewhere once its own readers miss it somewhat and another zone's reads it as one
+# that stands there; both together as surely as it would take to call it gone.
+HOME_NATS_MIN: Final = 3.0
+ELSEWHERE_NATS_MIN: Final = 3.0
 ELSEWHERE_READS_MIN: Final = 2
-ABSENT_US_MIN: Final = 6_000_000
-# Reads across zones are 12 dB weaker (quality.md); such a tag must be missing at home altogether.
-WEAKER_CDBM: Final = 900
+# What a reader reads across is known after this; before, as little as quality.md's 2 % a round.
+_ACROSS_SPAN_US_MIN: Final = 600_000_000
+# How often a tag is read in another place, by how often it is at home: half as often, within
+# bounds that a tag worth its name keeps.
+_STANDING_SHARE: Final = 0.5
+_STANDING_PER_S: Final = (0.05, 0.5)
+_BEST_CDB: Final = 200  # A sighting's level is that of the best of its reads.
+_ODDS_MAX: Final = 500.0  # Beyond, a probability is 1 in any arithmetic.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whereabouts:
-    """Where an item is; ``sight`` is what says so, or the last that was seen of it."""
+    """Where an item is; ``sight`` is what says so, or the last that was seen of it.
+
+    ``log_odds`` (natural) and ``probability``: that it is not where it belongs, by its readers
+    alone. ``nats`` is what they add to what is known before. ``expected_s``: how often it was
+    read so far, in seconds from one read to the next; None: it is not known. ``since_us``: when
+    it was last read without doubt. ``together``: how many items are silent with it, when that is
+    what makes it gone; ``all_silent``: those are all that were ever read. ``away`` is an absence
+    beyond doubt that is over. Times are by our clock.
+    """
 
     item: ItemSetup
     custody: ItemCustody
     zone_id: ZoneId | None
     sight: Sight | None
+    log_odds: float = PRIOR_LOG_ODDS
+    expected_s: float | None = None
+    since_us: int | None = None
+    together: int = 0
+    all_silent: bool = False
+    away: Sight | None = None
+
+    @property
+    def probability(self) -> float:
+        """How probable it is that the item is not where it belongs."""
+        return 1.0 / (1.0 + exp(-max(-_ODDS_MAX, min(_ODDS_MAX, self.log_odds))))
+
+    @property
+    def nats(self) -> float:
+        """The evidence of its readers."""
+        return self.log_odds - PRIOR_LOG_ODDS
+
+    @property
+    def beyond_doubt(self) -> bool:
+        """Whether its readers need no other sensor to be believed."""
+        return self.log_odds >= GRAVE_LOG_ODDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Home:
+    """What an item's own readers say: evidence that it is gone, and for how long it was awaited.
+
+    ``due``: each of them has listened for as long as it takes to be missing at all.
+    """
+
+    item: ItemSetup
+    nats: float
+    due: bool
+    last: Sight
+    rate: Rate
 
 
 def decide_items(
@@ -51,9 +125,31 @@ def decide_items(
     for sight in sights:
         by_item.setdefault(sight.item_id, []).append(sight)
     homes = {binding.key: binding for binding in setup.bound(Purpose.PRESENCE)}
-    return [
-        _decide_item(item, by_item.get(item.id, []), setup, homes, sensors) for item in setup.items
-    ]
+    at_home = {
+        item.id: home
+        for item in setup.items
+        if (home := _home(item, by_item.get(item.id, ()), setup.id, homes, sensors)) is not None
+    }
+    silent = [home for home in at_home.values() if home.nats >= TOGETHER_NATS and home.due]
+    joint = PRIOR_LOG_ODDS + sum(home.nats - TOGETHER_NATS for home in silent)
+    found: list[Whereabouts] = []
+    for item in setup.items:
+        mine, home = by_item.get(item.id, ()), at_home.get(item.id)
+        seen = _elsewhere(mine, setup, homes, sensors)
+        if home is None:
+            found.append(_never_home(item, seen, setup))
+            continue
+        where = _by_home(setup, home)
+        if home in silent and len(silent) >= SEVERAL_MIN and joint > where.log_odds:
+            where = replace(
+                where,
+                log_odds=joint,
+                together=len(silent),
+                all_silent=len(silent) == len(at_home),
+            )
+        where = _settled(where, home)
+        found.append(_moved(where, home, seen, setup) or where)
+    return found
 
 
 def absent_us(sight: Sight, sensors: Mapping[SensorKey, SensorState]) -> int:
@@ -62,65 +158,142 @@ def absent_us(sight: Sight, sensors: Mapping[SensorKey, SensorState]) -> int:
     return 0 if state is None else max(0, state.listened_us - sight.listened_us)
 
 
-def _decide_item(
+def effective_us(state: SensorState, lot_id: LotId) -> int:
+    """Return the clock of a lot's shelf at a reader."""
+    shelf = state.shelves.get(str(lot_id)) or state.shelves.get("")
+    return state.listened_us if shelf is None else shelf.clock_us
+
+
+def _home(
     item: ItemSetup,
     sights: Sequence[Sight],
-    setup: LotSetup,
+    lot_id: LotId,
     homes: Mapping[SensorKey, Binding],
     sensors: Mapping[SensorKey, SensorState],
-) -> Whereabouts:
-    at_home = [sight for sight in sights if sight.reader in homes]
-    elsewhere = _elsewhere(item, sights, setup, homes, sensors)
-    if not at_home:
-        if elsewhere is not None:
-            return elsewhere
-        return Whereabouts(item=item, custody=ItemCustody.UNSEEN, zone_id=None, sight=None)
-    latest = min(at_home, key=lambda sight: (absent_us(sight, sensors), -sight.made_us))
-    patience = [
-        (absent_us(s, sensors), homes[s.reader].missing_after_s * 1_000_000) for s in at_home
-    ]
-    if elsewhere is not None and elsewhere.sight is not None:
-        weaker = _is_weaker(elsewhere.sight, latest)
-        if all(
-            us >= (most_us if weaker else min(ABSENT_US_MIN, most_us)) for us, most_us in patience
-        ):
-            return elsewhere
-    missing = all(us >= most_us for us, most_us in patience)
+) -> _Home | None:
+    """Return what an item's own readers say; None: they never read it."""
+    mine = [sight for sight in sights if sight.reader in homes]
+    if not mine:
+        return None
+    last = max(mine, key=lambda sight: (sight.made_us, sight.reader))
+    nats = last.doubt_mnat / MILLI
+    for sight in mine:
+        state = sensors.get(sight.reader)
+        if state is None:
+            continue
+        silent_us = effective_us(state, lot_id) - sight.effective_us
+        # While another reader of its zone still read it, it was there.
+        if sight is not last and state.fresh_us is not None:
+            silent_us = min(silent_us, max(0, state.fresh_us - last.made_us))
+        nats += rate_of(sight.learnt).silence_nats(silent_us)
+    due = all(
+        absent_us(sight, sensors) >= homes[sight.reader].missing_after_s * 1_000_000
+        or last.doubt_mnat >= DOUBT_MNAT
+        for sight in mine
+    )
+    return _Home(item=item, nats=nats, due=due, last=last, rate=rate_of(last.learnt))
+
+
+def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
+    last = home.last
+    away = last if last.away_until_us and last.doubt_mnat < DOUBT_MNAT else None
     return Whereabouts(
-        item=item,
-        custody=ItemCustody.MISSING if missing else ItemCustody.IN_ZONE,
-        zone_id=None if missing else setup.zone_id,
-        sight=latest,
+        item=home.item,
+        custody=ItemCustody.IN_ZONE,
+        zone_id=setup.zone_id,
+        sight=last,
+        log_odds=PRIOR_LOG_ODDS + home.nats,
+        expected_s=1.0 / home.rate.per_s,
+        since_us=last.settled_us or last.made_us,
+        away=away,
     )
 
 
+def _settled(where: Whereabouts, home: _Home) -> Whereabouts:
+    """Decide whether an item is missing; never before its time."""
+    if where.log_odds < GONE_LOG_ODDS or not home.due:
+        return where
+    return replace(where, custody=ItemCustody.MISSING, zone_id=None)
+
+
+def _never_home(item: ItemSetup, seen: Sight | None, setup: LotSetup) -> Whereabouts:
+    if seen is None:
+        return Whereabouts(item=item, custody=ItemCustody.UNSEEN, zone_id=None, sight=None)
+    return Whereabouts(
+        item=item,
+        custody=ItemCustody.RELOCATED,
+        zone_id=_zone_of(seen, setup),
+        sight=seen,
+        log_odds=GRAVE_LOG_ODDS,
+        since_us=seen.stay_us or seen.made_us,
+    )
+
+
+def _moved(
+    where: Whereabouts, home: _Home, seen: Sight | None, setup: LotSetup
+) -> Whereabouts | None:
+    """Return where another zone's reader sees an item; None: it only reads it across."""
+    if seen is None:
+        return None
+    there = standing_nats(seen, home.rate)
+    surely = where.custody is ItemCustody.MISSING
+    log_odds = where.log_odds + max(0.0, there)
+    likely = (
+        home.nats >= HOME_NATS_MIN and there >= ELSEWHERE_NATS_MIN and log_odds >= GONE_LOG_ODDS
+    )
+    if not surely and not likely:
+        return None
+    return replace(
+        where,
+        custody=ItemCustody.RELOCATED,
+        zone_id=_zone_of(seen, setup),
+        sight=seen,
+        log_odds=log_odds,
+        together=0,
+        all_silent=False,
+    )
+
+
+def standing_nats(sight: Sight, home: Rate) -> float:
+    """Return the evidence that an item stands before a reader and is not read across by it.
+
+    Args:
+        sight: of the item by that reader.
+        home: how it is read by its own readers when it is there.
+    """
+    across, learnt = CROSS_LOOKS_PER_S, sight.learnt
+    if learnt and learnt[Learnt.OLD_SPAN_US] >= _ACROSS_SPAN_US_MIN:
+        looks_per_s = learnt[Learnt.OLD_LOOKS] * 1_000 / learnt[Learnt.OLD_SPAN_US]
+        across = max(across, looks_per_s)
+    least, most = _STANDING_PER_S
+    standing = max(least, min(most, home.per_s * _STANDING_SHARE))
+    if standing <= across:
+        return 0.0
+    run_s = (sight.listened_us - sight.streak_us) / 1_000_000
+    looks = min(float(sight.streak_reads), 1.0 + run_s)
+    nats = looks * log(standing / across) - (standing - across) * run_s
+    if home.level_cdbm is not None and sight.rssi_cdbm != RSSI_UNKNOWN:
+        nats -= weaker_nats(sight.rssi_cdbm - _BEST_CDB, home.level_cdbm)
+    return nats
+
+
 def _elsewhere(
-    item: ItemSetup,
     sights: Sequence[Sight],
     setup: LotSetup,
     homes: Mapping[SensorKey, Binding],
     sensors: Mapping[SensorKey, SensorState],
-) -> Whereabouts | None:
-    """Return where another zone's reader sees an item now, and has so more than once."""
+) -> Sight | None:
+    """Return the newest sighting by another zone's reader that sees an item now."""
     seen = [
         sight
         for sight in sights
         if sight.reader not in homes
         and setup.readers.get(sight.reader)
         and sight.streak_reads >= ELSEWHERE_READS_MIN
-        and absent_us(sight, sensors) < _patience_us(homes)
+        and absent_us(sight, sensors) < STREAK_GAP_US
     ]
-    if not seen:
-        return None
-    sight = max(seen, key=lambda each: (each.made_us, each.reader))
-    zone_id = min(setup.readers[sight.reader], key=str)
-    return Whereabouts(item=item, custody=ItemCustody.RELOCATED, zone_id=zone_id, sight=sight)
+    return max(seen, key=lambda each: (each.made_us, each.reader), default=None)
 
 
-def _patience_us(homes: Mapping[SensorKey, Binding]) -> int:
-    return max((binding.missing_after_s for binding in homes.values()), default=10) * 1_000_000
-
-
-def _is_weaker(elsewhere: Sight, home: Sight) -> bool:
-    known = RSSI_UNKNOWN not in (elsewhere.rssi_cdbm, home.rssi_cdbm)
-    return known and elsewhere.rssi_cdbm < home.rssi_cdbm - WEAKER_CDBM
+def _zone_of(sight: Sight, setup: LotSetup) -> ZoneId:
+    return min(setup.readers[sight.reader], key=str)

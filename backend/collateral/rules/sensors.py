@@ -123,6 +123,7 @@ def _fold_scalars(
             tampers=state.tampers,
             offline=state.offline,
             opened=opened,
+            shelves=state.shelves,
         )
     return after
 

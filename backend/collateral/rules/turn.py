@@ -14,7 +14,7 @@ from backend.collateral.rules.sensors import fold_sensors
 from backend.collateral.rules.series import SeriesBook
 from backend.collateral.rules.sightings import SightKey, fold_sightings
 from backend.collateral.types import Decision, LotChange, LotState, SensorKey, SensorState, Sight
-from backend.ids import ItemId
+from backend.ids import ItemId, LotId
 from backend.telemetry.types import ReadingBatch
 
 # What pure rules raise on data that makes no sense. A database error is none of these: then the
@@ -45,6 +45,7 @@ def fold_batch(
     owners: Mapping[bytes, ItemId],
     states: Mapping[SensorKey, SensorState],
     sights: Mapping[SightKey, Sight],
+    lots: Mapping[ItemId, LotId] | None = None,
 ) -> Folded:
     """Return the states of all sensors of a batch, and the sightings of items, after it.
 
@@ -54,10 +55,14 @@ def fold_batch(
         owners: registered items by EPC.
         states: of the sensors in the batch and of the readers of ``sights``, where known.
         sights: earlier sightings of those items.
+        lots: the lot of each of those items: together they tell a blocked shelf from a theft.
     """
     after, listening = fold_sensors(states, batch, book)
-    seen = fold_sightings(batch, owners, sights, {**states, **after}, listening)
-    return Folded(sensors=after, sights=seen)
+    seen = fold_sightings(batch, owners, sights, {**states, **after}, listening, lots)
+    for reader, shelves in seen.shelves.items():
+        if reader in after:
+            after[reader] = replace(after[reader], shelves=shelves)
+    return Folded(sensors=after, sights=seen.sights)
 
 
 def change_of(before: LotState, facts: Mapping[str, bool], decision: Decision) -> LotChange | None:

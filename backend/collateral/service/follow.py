@@ -76,7 +76,7 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> l
     sights = _sights_of(rows)
     keys = sensors | _bound(rows) | set(_readers(sights))
     states, broken = _load_sensors(conn, keys, known)
-    folded = fold_batch(batch, book, owners, states, sights)
+    folded = fold_batch(batch, book, owners, states, sights, _lots_of(rows))
     states.update(folded.sensors)
     sights.update(folded.sights)
     written = [state for key, state in folded.sensors.items() if key not in broken]
@@ -273,6 +273,10 @@ def _load_sensors(conn: Conn, keys: Collection[SensorKey], known: SensorBook) ->
 
 def _sights_of(rows: Sequence[LotRows]) -> dict[tuple[ItemId, SensorKey], Sight]:
     return {(sight.item_id, sight.reader): sight for each in rows for sight in each.sights}
+
+
+def _lots_of(rows: Sequence[LotRows]) -> dict[ItemId, LotId]:
+    return {ItemId(item["id"]): LotId(each.lot["id"]) for each in rows for item in each.items}
 
 
 def _bound(rows: Sequence[LotRows]) -> set[SensorKey]:

@@ -82,7 +82,9 @@ _BINDINGS: Final = """
 
 _SIGHTS: Final = """
     SELECT i.lot_id, s.item_id, s.gateway_id, s.sensor, s.seen_us, s.made_us, s.listened_us,
-           s.streak_us, s.streak_reads, s.rssi_cdbm, s.envelope_number
+           s.streak_us, s.streak_reads, s.rssi_cdbm, s.envelope_number, s.arrived_us,
+           s.effective_us, s.doubt_mnat, s.settled_us, s.peak_mnat, s.away_from_us,
+           s.away_until_us, s.away_arrived_us, s.stay_us, s.learnt
     FROM item i JOIN item_sighting s ON s.item_id = i.id WHERE i.lot_id = ANY(%s)
 """
 
@@ -192,6 +194,16 @@ def _sight(row: Sequence[Any]) -> Sight:
         streak_reads=row[8],
         rssi_cdbm=row[9],
         envelope_number=row[10],
+        arrived_us=row[11],
+        effective_us=row[12],
+        doubt_mnat=row[13],
+        settled_us=row[14],
+        peak_mnat=row[15],
+        away_from_us=row[16],
+        away_until_us=row[17],
+        away_arrived_us=row[18],
+        stay_us=row[19],
+        learnt=tuple(row[20]),
     )
 
 

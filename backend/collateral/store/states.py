@@ -72,14 +72,29 @@ _SAVE_SENSORS: Final = """
 _SAVE_SIGHTS: Final = """
     INSERT INTO item_sighting AS s
       (item_id, gateway_id, sensor, seen_us, made_us, listened_us, streak_us, streak_reads,
-       rssi_cdbm, envelope_number)
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
-                         %s::bigint[], %s::bigint[], %s::int[], %s::smallint[], %s::bigint[])
+       rssi_cdbm, envelope_number, arrived_us, effective_us, doubt_mnat, settled_us, peak_mnat,
+       away_from_us, away_until_us, away_arrived_us, stay_us, learnt)
+    SELECT n.item_id, n.gateway_id, n.sensor, n.seen_us, n.made_us, n.listened_us, n.streak_us,
+           n.streak_reads, n.rssi_cdbm, n.envelope_number, n.arrived_us, n.effective_us,
+           n.doubt_mnat, n.settled_us, n.peak_mnat, n.away_from_us, n.away_until_us,
+           n.away_arrived_us, n.stay_us, n.learnt::bigint[]
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+                %s::bigint[], %s::int[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                %s::int[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[],
+                %s::bigint[], %s::text[])
+      AS n(item_id, gateway_id, sensor, seen_us, made_us, listened_us, streak_us, streak_reads,
+           rssi_cdbm, envelope_number, arrived_us, effective_us, doubt_mnat, settled_us,
+           peak_mnat, away_from_us, away_until_us, away_arrived_us, stay_us, learnt)
     ON CONFLICT (item_id, gateway_id, sensor) DO UPDATE SET
       seen_us = excluded.seen_us, made_us = excluded.made_us,
       listened_us = excluded.listened_us, streak_us = excluded.streak_us,
       streak_reads = excluded.streak_reads, rssi_cdbm = excluded.rssi_cdbm,
-      envelope_number = excluded.envelope_number
+      envelope_number = excluded.envelope_number, arrived_us = excluded.arrived_us,
+      effective_us = excluded.effective_us, doubt_mnat = excluded.doubt_mnat,
+      settled_us = excluded.settled_us, peak_mnat = excluded.peak_mnat,
+      away_from_us = excluded.away_from_us, away_until_us = excluded.away_until_us,
+      away_arrived_us = excluded.away_arrived_us, stay_us = excluded.stay_us,
+      learnt = excluded.learnt
 """
 
 _SAVE_ITEMS: Final = """
@@ -206,6 +221,16 @@ def save_sights(conn: Conn, sights: Collection[Sight]) -> None:
             [s.streak_reads for s in ordered],
             [s.rssi_cdbm for s in ordered],
             [s.envelope_number for s in ordered],
+            [s.arrived_us for s in ordered],
+            [s.effective_us for s in ordered],
+            [s.doubt_mnat for s in ordered],
+            [s.settled_us for s in ordered],
+            [s.peak_mnat for s in ordered],
+            [s.away_from_us for s in ordered],
+            [s.away_until_us for s in ordered],
+            [s.away_arrived_us for s in ordered],
+            [s.stay_us for s in ordered],
+            [_array(s.learnt) for s in ordered],
         ),
     )
 
@@ -265,6 +290,11 @@ def save_lots(conn: Conn, writes: Sequence[LotWrite], now: datetime, actor: str)
             for write in moved
         ]
         conn.execute(_ADD_LOT_EVENTS, (now, actor, lots, changes))
+
+
+def _array(values: Sequence[int]) -> str:
+    """Return whole numbers as PostgreSQL writes an array: several do not nest in one."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def _at(unix_us: int | None) -> datetime | None:

@@ -161,6 +161,23 @@ class LotMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """How well a reader sees the tags of one lot (``rules.shelves``).
+
+    ``clock_us`` is its clock at the beginning of ``cell``, in which there were ``looks`` so far.
+    The rest is what was learnt: looks in so many cells. Looks are in thousandths.
+    """
+
+    clock_us: int
+    cell: int
+    looks: int = 0
+    old_looks: int = 0
+    old_cells: int = 0
+    new_looks: int = 0
+    new_cells: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SensorState:
     """What a sensor last said.
 
@@ -168,6 +185,7 @@ class SensorState:
     ``listened_us``: for how long it was heard to look for tags, in all.
     ``tampers``: what a camera reports of itself, by name, since when.
     ``opened``: the last reading of an open contact.
+    ``shelves``: how well a reader sees the tags of each lot, by the lot's id.
     """
 
     key: SensorKey
@@ -181,6 +199,7 @@ class SensorState:
     tampers: Mapping[str, Sample] = field(default_factory=lambda: dict[str, Sample]())
     offline: str | None = None
     opened: Sample | None = None
+    shelves: Mapping[str, Shelf] = field(default_factory=lambda: dict[str, Shelf]())
 
     @property
     def is_tampered(self) -> bool:
@@ -204,9 +223,14 @@ class StreamView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """The last sighting of an item by one reader, and the run of sightings that it ends.
+    """The last sighting of an item by one reader, the run that it ends, and what was learnt of it.
 
-    Times named ``listened`` and ``streak`` count the reader's own listening.
+    Times named ``listened`` and ``streak`` count the reader's own listening, ``effective_us`` that
+    of the item's shelf. ``doubt_mnat`` is the evidence that the item had gone, after this
+    sighting; ``settled_us`` is when it was last read without such doubt, ``peak_mnat`` the most
+    evidence since. ``away_...`` is its last absence beyond doubt that ended. ``stay_us`` is since
+    when it was read here again and again. ``learnt`` is as ``rules.presence_rates.Learnt``.
+    ``arrived_us``, ``made_us``, ``settled_us``, ``away_...`` and ``stay_us`` are by our clock.
     """
 
     item_id: ItemId
@@ -218,6 +242,16 @@ class Sight:
     streak_reads: int
     rssi_cdbm: int
     envelope_number: int
+    arrived_us: int = 0
+    effective_us: int = 0
+    doubt_mnat: int = 0
+    settled_us: int = 0
+    peak_mnat: int = 0
+    away_from_us: int = 0
+    away_until_us: int = 0
+    away_arrived_us: int = 0
+    stay_us: int = 0
+    learnt: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,11 @@ def test_quiet_site_is_sound(rig: Rig) -> None:
 
 
 def test_taken_pallet_is_short_at_once_and_missing_after_its_time(rig: Rig) -> None:
-    """The scale says so with the first reading; the reader says which pallet, after its time."""
-    rig.quiet(5)
+    """The scale says so with the first reading; the reader says which pallet, after its time.
+
+    How long that is follows from how often the tag was read before.
+    """
+    rig.quiet(20)
     epc = next(iter(rig.made.items))
     less_g = rig.made.gross_g - NET_G - TARE_G
     rig.quiet(1, gone=frozenset({epc}), gross_g=less_g)
@@ -43,7 +46,7 @@ def test_taken_pallet_is_short_at_once_and_missing_after_its_time(rig: Rig) -> N
     assert rig.made.alerts() == {"load": ("warning", "open", False)}
     rig.quiet(1, gone=frozenset({epc}), gross_g=less_g)
     assert rig.made.alerts() == {"load": ("critical", "open", False)}
-    rig.quiet(10, gone=frozenset({epc}), gross_g=less_g)
+    rig.quiet(24, gone=frozenset({epc}), gross_g=less_g)
     assert rig.made.state()["custody"] == "missing"
     assert rig.made.alerts()[f"item:{rig.made.items[epc]}:shortfall"][0] == "critical"
 

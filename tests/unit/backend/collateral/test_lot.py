@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from backend.collateral.rules.lot import Around, Evaluated, evaluate
 from backend.collateral.rules.memory import lot_memory_json
-from backend.collateral.rules.sensors import fold_sensors
 from backend.collateral.rules.series import SeriesBook
-from backend.collateral.rules.sightings import SightKey, fold_sightings
+from backend.collateral.rules.sightings import SightKey
+from backend.collateral.rules.turn import fold_batch
 from backend.collateral.types import (
     Condition,
     Custody,
@@ -27,7 +27,7 @@ from backend.collateral.types import (
     StreamView,
     Surveillance,
 )
-from backend.ids import ChannelId, GatewayId, ItemId, ZoneId
+from backend.ids import ChannelId, GatewayId, ItemId, LotId, ZoneId
 from backend.ingest.rules.chain import Chain
 from backend.ingest.rules.columns import batch_of
 from backend.ingest.service import examine_all
@@ -43,6 +43,8 @@ HALL, DOCK = ZoneId(uuid4()), ZoneId(uuid4())
 NET_G, TARE_G, PLATFORM_G, TOLERANCE_G = 1_000_000, 20_000, 50_000, 40_000
 EPCS = tuple(bytes([0x30] * 11 + [n]) for n in range(3))
 ITEMS = {epc: ItemId(uuid4()) for epc in EPCS}
+LOT_ID = LotId(uuid4())
+LOTS = dict.fromkeys(ITEMS.values(), LOT_ID)
 GROSS_G = PLATFORM_G + 3 * (NET_G + TARE_G)
 
 
@@ -114,9 +116,9 @@ class Watched:
         }
         batch = batch_of(mine, tables, refs)
         book = SeriesBook(batch)
-        after, listening = fold_sensors(self.sensors, batch, book)
-        self.sensors |= after
-        self.sights |= fold_sightings(batch, ITEMS, self.sights, self.sensors, listening)
+        folded = fold_batch(batch, book, ITEMS, self.sensors, self.sights, LOTS)
+        self.sensors |= folded.sensors
+        self.sights |= folded.sights
         return self.look(book)
 
     def look(self, book: SeriesBook | None = None, later_s: float = 0.0) -> Evaluated:
@@ -145,7 +147,7 @@ class Watched:
 
 
 _LOT: dict[str, Any] = {
-    "id": uuid4(),
+    "id": LOT_ID,
     "name": "lot",
     "zone_id": HALL,
     "pledged_mass_g": 3 * NET_G,
@@ -213,12 +215,12 @@ def test_nothing_known_locks() -> None:
 def test_one_silent_tag_on_a_full_scale_is_a_warning() -> None:
     """A tag that fell off: the scale misses nothing, so the goods are there; two are not."""
     watched = Watched()
-    watched.quiet(5)
-    watched.quiet(12, gone=frozenset(EPCS[:1]))
+    watched.quiet(30)
+    watched.quiet(22, gone=frozenset(EPCS[:1]))
     found = watched.look().decision
     assert found.state.custody is Custody.IN_ZONE
     assert [(f.kind, f.grave) for f in found.facts] == [(FactKind.ITEM_MISSING, False)]
-    watched.quiet(12, gone=frozenset(EPCS[:2]))
+    watched.quiet(22, gone=frozenset(EPCS[:2]))
     found = watched.look().decision
     assert found.state.custody is Custody.MISSING
     assert all(fact.grave for fact in found.facts)
@@ -316,9 +318,9 @@ def test_silence_of_all_is_dark_and_loses_no_item() -> None:
 def test_clock_stepping_back_makes_nothing_immortal() -> None:
     """A tag that goes silent after the clock stepped two weeks back is missed all the same."""
     watched = Watched()
-    watched.quiet(5)
+    watched.quiet(30)
     fortnight_us = 14 * 86_400 * SECOND_US
-    for _ in range(14):
+    for _ in range(30):
         watched.now_us += SECOND_US
         message = watched.gateway.seal(
             round_of(gone=frozenset(EPCS[:2])), watched.now_us - fortnight_us

@@ -1,0 +1,28 @@
+"""What readers learnt of tags, beside their last sightings."""
+
+from pathlib import Path
+from typing import cast
+
+import psycopg
+from alembic import op
+from psycopg.rows import TupleRow
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+_SQL = Path(__file__).parents[1] / "sql" / "0019_presence.sql"
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    conn = cast("psycopg.Connection[TupleRow]", op.get_bind().connection.driver_connection)
+    # Bytes without parameters: psycopg then sends the whole file as one simple query.
+    conn.execute(_SQL.read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse: what was learnt in months would be forgotten."""
+    message = "there is no way back to revision 0010: restore a backup of it"
+    raise RuntimeError(message)
