@@ -23,16 +23,32 @@ class Batch:
     urgent: bool
 
 
+def rest_of(batches: Sequence[Batch], count: int) -> list[Batch]:
+    """Return ``batches`` without their first ``count`` entries."""
+    rest: list[Batch] = []
+    for batch in batches:
+        if count < len(batch.readings):
+            rest.append(replace(batch, readings=batch.readings[count:]) if count else batch)
+        count = max(count - len(batch.readings), 0)
+    return rest
+
+
 class Buffer:
     """Batches in their order; false while there is none. For one thread at a time."""
 
     def __init__(self, losses: Losses) -> None:
         self.readings = 0
         self._losses = losses
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[tuple[Batch, Rank]] = deque()
+        self._of_rank = [0] * len(Rank)  # How many batches hold that rank, and none above it.
 
     def __bool__(self) -> bool:
         return bool(self._batches)
+
+    @property
+    def rank(self) -> Rank:
+        """The highest rank that waits."""
+        return next((rank for rank in reversed(Rank) if self._of_rank[rank]), Rank.PERIODIC)
 
     def put(self, batch: Batch) -> None:
         """Add what of ``batch`` an envelope can hold and there is room for; count the rest."""
@@ -46,17 +62,17 @@ class Buffer:
         if count:
             if len(kept) < len(batch.readings):
                 batch = replace(batch, readings=kept)
-            self._batches.append(batch)
+            self._batches.append(self._noted(batch))
             self.readings += count
 
     def put_back(self, batches: Sequence[Batch]) -> None:
         """Put what ``take`` gave in front again, whatever the bound."""
-        self._batches.extendleft(reversed(batches))
+        self._batches.extendleft(self._noted(batch) for batch in reversed(batches))
         self.readings += sum(count_readings(b.readings) for b in batches)
 
     def append(self, batch: Batch) -> None:
         """Add a batch of the outbox's own, whatever the bound."""
-        self._batches.append(batch)
+        self._batches.append(self._noted(batch))
         self.readings += count_readings(batch.readings)
 
     def take(self, readings_max: int) -> list[Batch]:
@@ -64,11 +80,17 @@ class Buffer:
         batches: list[Batch] = []
         count = 0
         while self._batches and count < readings_max:
-            batch = self._batches.popleft()
+            batch, rank = self._batches.popleft()
+            self._of_rank[rank] -= 1
             count += count_readings(batch.readings)
             batches.append(batch)
         self.readings -= count
         return batches
+
+    def _noted(self, batch: Batch) -> tuple[Batch, Rank]:
+        rank = max(map(rank_of, batch.readings), default=Rank.PERIODIC)
+        self._of_rank[rank] += 1
+        return batch, rank
 
     def _is_sound(self, entry: Entry) -> bool:
         fault = find_fault(entry)

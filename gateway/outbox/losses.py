@@ -8,7 +8,13 @@ import cbor2
 import structlog
 
 from gateway.outbox.bounds import Fault
-from gateway.outbox.records import TEXT_MAX, drop_record, fault_record, gateway_record
+from gateway.outbox.records import (
+    TEXT_MAX,
+    disk_full_record,
+    drop_record,
+    fault_record,
+    gateway_record,
+)
 from gateway.outbox.recovery import Quarantine
 from gateway.reading import Entry, EventReading, count_readings
 from schemas.quantities import EventType
@@ -27,9 +33,10 @@ class Losses:
         self._drops: Counter[str] = Counter()
         self._faults: dict[tuple[str, str], Fault] = {}
         self._records: list[EventReading] = []
+        self._waited_s = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._drops or self._faults or self._records)
+        return bool(self._drops or self._faults or self._records or self._waited_s)
 
     def drop(self, why: str, count: int) -> None:
         """Count readings that were dropped."""
@@ -54,6 +61,10 @@ class Losses:
             body["deleted_files"] = list(quarantine.deleted[:NAMES_MAX])
         self._records.append(gateway_record(EventType.OUTBOX_QUARANTINED, body, now_unix_us))
 
+    def note_wait(self, time_s: float) -> None:
+        """Note that the disk was full for so long; what was read meanwhile waited in memory."""
+        self._waited_s += time_s
+
     def note_refused(self, refused: Sequence[Entry]) -> None:
         """Count readings that the full file refused, those that a refused record counted too."""
         for entry in refused:
@@ -72,6 +83,9 @@ class Losses:
             _log.warning("readings_dropped", why=why, count=count)
         for fault in self._faults.values():
             _log.error("reading_out_of_bounds", fault=str(fault))
+        if self._waited_s:
+            _log.info("outbox_disk_was_full", time_s=round(self._waited_s, 1))
+            self._records.append(disk_full_record(self._waited_s, now_unix_us))
         records = [
             *(drop_record(count, why, now_unix_us) for why, count in self._drops.items()),
             *(fault_record(fault, now_unix_us) for fault in self._faults.values()),
@@ -80,4 +94,5 @@ class Losses:
         self._drops.clear()
         self._faults.clear()
         self._records.clear()
+        self._waited_s = 0.0
         return records

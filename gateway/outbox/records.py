@@ -47,6 +47,17 @@ def fault_record(fault: Fault, time_unix_us: int) -> EventReading:
     )
 
 
+def disk_full_record(time_s: float, time_unix_us: int) -> EventReading:
+    """Return the event that the disk was full for so long; no reading was lost by that alone."""
+    body: dict[str, object] = {
+        "why": "disk_full",
+        "field": "disk",
+        "value": f"full for {time_s:.1f} s",
+        "bound": "with room for what is read",
+    }
+    return gateway_record(EventType.FAULT, body, time_unix_us)
+
+
 def _told(fault: Fault) -> dict[str, object]:
     return {"field": fault.field, "value": _plain(fault.value), "bound": _plain(fault.bound)}
 

@@ -4,7 +4,7 @@ Each method is one transaction: after kill -9 at any instant it has happened who
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -14,13 +14,14 @@ import structlog
 
 from gateway.envelope import Link
 from gateway.errors import UnavailableError
+from gateway.outbox.admission import Batches, Gate
 from gateway.outbox.bounds import Fault
 from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
 from gateway.outbox.draft import Place, UnsealableError, draft_envelope
 from gateway.outbox.head import Head
 from gateway.outbox.journal import Front, Journal
 from gateway.outbox.parts import ReceiptOutcome, StoredEnvelope, StoreParts, WriteOutcome
-from gateway.outbox.ranks import Rank, rank_of, share
+from gateway.outbox.ranks import Rank
 from gateway.outbox.records import unsealable_record
 from gateway.outbox.room import Room
 from gateway.outbox.rotation import Rotation, RotationOutcome
@@ -30,11 +31,8 @@ from gateway.outbox.thinning import Thinner, raise_sendable
 from gateway.reading import ClockSegment, Entry, EventReading, Sweep
 from schemas.receipt import Receipt
 
-RESERVE_SHARE: Final = 0.1  # Kept free of scalars: a share each for what ranks above them.
-SEAL_BYTES: Final = 512 * 1024  # What the sealing of one envelope may need for a moment.
 SEALS_A_WRITE_MAX: Final = 16  # Bounds one transaction; what is left comes with the next.
 SEAL_PAGES_MIN: Final = 4  # The trees' inner pages that one envelope may split.
-ROW_OVERHEAD_BYTES: Final = 16  # SQLite's header of a small row, rounded up.
 
 _log = structlog.get_logger()
 
@@ -50,6 +48,8 @@ class OutboxStore:
             StateError: A newer version wrote it.
         """
         self._parts = parts
+        # How many entries of the last write were seen to, if it was committed; the rest waits.
+        self.settled = 0
         self._db = connect(parts.path)
         try:
             self._room = Room(self._db, parts.path, parts.bytes_max)
@@ -81,7 +81,7 @@ class OutboxStore:
     @property
     def pages_left(self) -> int:
         """How many more pages there is room for; pages freed inside the file count as left."""
-        return self._room.pages_left
+        return self._room.space().pages_left
 
     @property
     def last_sequence(self) -> int:
@@ -141,17 +141,18 @@ class OutboxStore:
             self._parts.head_file.save(head)
 
     def write(
-        self, batches: Iterable[tuple[ClockSegment, Sequence[Entry]]], *, flush: bool
+        self, batches: Batches, *, flush: bool, behind: Rank = Rank.PERIODIC
     ) -> WriteOutcome:
-        """Journal what the bound allows, seal full envelopes; with ``flush`` also small ones.
+        """Journal what there is room for, seal full envelopes; with ``flush`` also small ones.
 
-        All in one transaction, so that it costs one sync.
+        All in one transaction, so that it costs one sync. ``settled`` then tells how many entries
+        were seen to; ``behind`` is the highest rank of what waits after them.
 
         Raises:
             sqlite3.Error: The disk refuses; nothing has happened. The store must be opened anew.
         """
         with self._transaction():
-            refused = self._append(batches)
+            refused = self._append(batches, behind)
             sealed = 0
             head = self.stream()
             for _ in range(SEALS_A_WRITE_MAX):
@@ -246,7 +247,7 @@ class OutboxStore:
         if self.stream() is None:
             return RotationOutcome.HEAD_UNKNOWN
         with self._transaction():
-            if self._append([(segment, [named])]):
+            if self._append([(segment, [named])]) or not self.settled:
                 return RotationOutcome.FULL
             self._rotation.begin(next_key_id, self.last_sequence)
         self._flush()
@@ -265,7 +266,8 @@ class OutboxStore:
         """
         if not self._parts.signer.ready:
             return 0
-        return self._thinner.relieve(self.pages_left, self._room.pages_max)
+        space = self._room.space()
+        return self._thinner.relieve(space.pages_left, space.pages_max)
 
     def stats(self) -> OutboxStats:
         """Return the counts of this outbox."""
@@ -288,27 +290,23 @@ class OutboxStore:
             raise_sendable(self._db, self._parts.window)
         return ReceiptOutcome.ADOPTED
 
-    def _append(self, batches: Iterable[tuple[ClockSegment, Sequence[Entry]]]) -> Sequence[Entry]:
-        refused: list[Entry] = []
-        reserve_bytes = int(self._room.pages_max * RESERVE_SHARE) * PAGE_BYTES
-        floor_bytes = min(SEAL_BYTES, reserve_bytes // 2)
-        bounds = [share(rank, reserve_bytes, floor_bytes) for rank in Rank]
-        left_bytes = self.pages_left * PAGE_BYTES
+    def _append(self, batches: Batches, behind: Rank = Rank.PERIODIC) -> Sequence[Entry]:
+        """Journal in order until the disk has no more room; return what the bound refuses."""
         rows: list[tuple[int, int, bytes]] = []
+        gate = Gate(*self._room.spaces(), batches, behind)
         sequence = self.last_sequence
         self._segments.prune()
-        for segment, entries in batches:
-            key = self._segments.number(segment)
-            for entry in entries:
-                if left_bytes <= bounds[rank_of(entry)]:
-                    refused.append(entry)
-                    continue
-                row = self._journal.encode(entry)
-                left_bytes -= len(row) + ROW_OVERHEAD_BYTES
-                sequence += len(entry) if isinstance(entry, Sweep) else 1
-                rows.append((sequence, key, row))
+        key, of = 0, None
+        for segment, entry in gate.admitted():
+            if segment is not of:
+                key, of = self._segments.number(segment), segment
+            row = self._journal.encode(entry)
+            gate.note_taken(len(row))
+            sequence += len(entry) if isinstance(entry, Sweep) else 1
+            rows.append((sequence, key, row))
         self._journal.append(rows)
-        return refused
+        self.settled = gate.settled
+        return gate.refused
 
     def _seal(self, head: Head) -> Head | None:
         """Seal the oldest readings behind ``head``; None: no room for it, or the key is not there.

@@ -2,7 +2,8 @@
 
 Readings are journalled in groups: at once on a quiet gateway, else every ``COMMIT_EVERY_S``, so
 that one sync of the disk serves many. A disk that is slow or full delays the thread, not the
-drivers; the buffer between is bounded, and what it cannot take is counted into a signed record.
+drivers: readings wait in the buffer between, in their order. That is bounded, and what it cannot
+take is counted into a signed record.
 """
 
 import contextlib
@@ -17,10 +18,13 @@ import structlog
 
 from gateway.clock import SystemClock
 from gateway.errors import StateError, UnavailableError
-from gateway.outbox.buffer import Batch, Buffer
+from gateway.outbox.buffer import SCALARS_BUFFERED_MAX, Batch, Buffer, rest_of
 from gateway.outbox.database import OutboxStats
 from gateway.outbox.losses import Losses
+from gateway.outbox.parts import WriteOutcome
+from gateway.outbox.ranks import Rank
 from gateway.outbox.recovery import is_torn, open_store, set_aside
+from gateway.outbox.shortage import Shortage
 from gateway.outbox.store import SEALS_A_WRITE_MAX, OutboxStore, StoreParts
 from gateway.reading import (
     ClockSegment,
@@ -37,7 +41,10 @@ BACKLOG_AGE_S: Final = 10.0
 BULK_READINGS_MIN: Final = 32
 BULK_EVERY_S: Final = 0.1
 LOSSES_TOLD_EVERY_S: Final = 10.0
-RETRY_EVERY_S: Final = 1.0  # A disk that was full may have room again.
+RETRY_EVERY_S: Final = 1.0  # A disk that failed may do again.
+ROOM_EVERY_S: Final = 0.25  # Somebody may have made room on a full disk.
+# Others may soon make room; beyond this, thinning what was never sent loses less.
+WAITING_MAX: Final = SCALARS_BUFFERED_MAX // 2
 CLOSE_S_MAX: Final = 10.0  # A service manager kills after 90 s.
 CLOSE_WRITES_MAX: Final = 64  # All that the buffer can hold, and some.
 
@@ -67,6 +74,7 @@ class Outbox:
         self._notify = notify
         self._condition = threading.Condition()
         self._losses = Losses()
+        self._short = Shortage(self._losses)
         self._pending = Buffer(self._losses)
         self._commands: deque[Callable[[OutboxStore | None], None]] = deque()
         self._segment: ClockSegment | None = None
@@ -74,7 +82,8 @@ class Outbox:
         self._failing = False
         self._head_behind = False
         self._unreceipted = 0
-        self._unsure: tuple[Sequence[Batch], int] | None = None  # Of a write that failed.
+        # Of a write that failed: what, after which sequence, and how much of it was seen to.
+        self._unsure: tuple[Sequence[Batch], int, int] | None = None
         self._committed_s = self._losses_told_s = clock.monotonic_s() - LOSSES_TOLD_EVERY_S
         self._sealed_s = self._committed_s
         self._unsealed_since_s: float | None = self._committed_s
@@ -189,10 +198,11 @@ class Outbox:
         now_s = self._clock.monotonic_s()
         due: list[float] = []
         if self._pending:
-            due.append(self._committed_s + COMMIT_EVERY_S)
+            every_s = ROOM_EVERY_S if self._short else COMMIT_EVERY_S
+            due.append(self._committed_s + every_s)
         if self._unsealed_since_s is not None:
             due.append(self._unsealed_since_s + self._age_max_s)
-        if self._losses and self._segment is not None:
+        if self._losses and self._segment is not None and not self._short:
             due.append(self._losses_told_s + LOSSES_TOLD_EVERY_S)
         if self._head_behind:
             due.append(self._committed_s + RETRY_EVERY_S)
@@ -217,20 +227,8 @@ class Outbox:
         news = [b for b in batches if b.urgent] if self._unreceipted < BACKLOG_MIN else []
         bulk_due_s = self._sealed_s + BULK_EVERY_S
         urgent = bool(news) and (now_s >= bulk_due_s or not all(map(_is_bulk, news)))
-        before = store.last_sequence
-        try:
-            outcome = store.write(
-                [(b.segment, b.readings) for b in batches],
-                flush=flush or aged or urgent,
-            )
-        except (sqlite3.Error, OSError, ValueError):
-            self._unsure = (batches, before)
-            raise
+        outcome = self._journal(store, batches, flush=flush or aged or urgent)
         self._committed_s = now_s
-        self._unreceipted = outcome.unreceipted
-        if outcome.refused:
-            with self._condition:
-                self._losses.note_refused(outcome.refused)
         if not outcome.unsealed:
             self._unsealed_since_s = None
         elif outcome.sealed >= SEALS_A_WRITE_MAX:
@@ -250,14 +248,43 @@ class Outbox:
             store.sync_head_file()
             self._head_behind = False
             self._notify()
-        store.thin()  # One small step: nothing but a write makes the file fuller.
+        if not self._short or self._pending.readings > WAITING_MAX:
+            store.thin()  # One small step: nothing but a write makes the file fuller.
         return outcome.unsealed
+
+    def _journal(
+        self, store: OutboxStore, batches: Sequence[Batch], *, flush: bool
+    ) -> WriteOutcome:
+        """Write once; what finds no room on the disk waits in front of all else."""
+        before = store.last_sequence
+        try:
+            outcome = store.write(
+                [(b.segment, b.readings) for b in batches],
+                flush=flush,
+                # What cannot be journalled at the end is lost: the whole reserve is for it.
+                behind=Rank.ALARM if self._closing else self._pending.rank,
+            )
+        except (sqlite3.Error, OSError, ValueError):
+            self._unsure = (batches, before, store.settled)
+            raise
+        waiting = rest_of(batches, store.settled)
+        now_s = self._clock.monotonic_s()
+        with self._condition:
+            self._pending.put_back(waiting)
+            self._losses.note_refused(outcome.refused)
+            if waiting:
+                self._short.begin(now_s)
+            else:
+                self._short.end(now_s)
+        self._unreceipted = outcome.unreceipted
+        return outcome
 
     def _take(self) -> list[Batch]:
         """Take what is to be journalled, with the records of what was lost if they are due."""
         now_s = self._clock.monotonic_s()
         with self._condition:
-            due = now_s - self._losses_told_s >= LOSSES_TOLD_EVERY_S
+            # Not while readings wait for the disk: the records would only wait with them.
+            due = not self._short and now_s - self._losses_told_s >= LOSSES_TOLD_EVERY_S
             if self._losses and due and self._segment is not None:
                 self._losses_told_s = now_s
                 records = self._losses.take_records(self._clock.unix_us())
@@ -299,12 +326,13 @@ class Outbox:
         """Hand over once more what was being written, if the file does not hold it."""
         if self._unsure is None:
             return
-        batches, before = self._unsure
+        batches, before, settled = self._unsure
         self._unsure = None
         # All or nothing: a commit that failed after reaching the disk shows in the sequence.
-        if last_sequence <= before:
-            with self._condition:
-                self._pending.put_back(batches)
+        with self._condition:
+            self._pending.put_back(
+                batches if last_sequence <= before else rest_of(batches, settled)
+            )
 
     def _drain(self, store: OutboxStore) -> None:
         for _ in range(CLOSE_WRITES_MAX):
@@ -315,6 +343,13 @@ class Outbox:
             except (sqlite3.Error, OSError, ValueError) as error:
                 _log.error(
                     "outbox_close_failed", error=str(error), readings_lost=self._pending.readings
+                )
+                return
+            if self._short:
+                _log.error(
+                    "outbox_close_failed",
+                    error="the disk is full",
+                    readings_lost=self._pending.readings,
                 )
                 return
             if not self._pending and (not left or not can_seal):
