@@ -22,6 +22,7 @@ _MADE: Final = (
     *("gnss", "camera", "sensor_noise", "dock"),
 )
 """What ``[generate]`` makes, and a file with it may not hold."""
+SITE_NAME_MAX: Final = 20  # Numbers of site and gateway come behind it.
 _PITCH_M: Final = 2.5  # As the world sets pallets out.
 _SIDE_M_MIN: Final = {"hall": 15.0, "cold": 10.0, "yard": 60.0}  # A fence needs room for GPS.
 _CLEAR_M: Final = 6.0
@@ -43,7 +44,11 @@ def expand(raw: Entry, *, seed: int, number: int) -> Entry:
             raise ScenarioError(key=key, value=raw[key], bound=bound)
     top = Table(raw, "")
     family = read_family(top.table("generate"))
-    site = f"{top.text('site')}-{number:02d}"
+    family_name = top.text("site")
+    if len(family_name) > SITE_NAME_MAX:
+        bound = f"must be at most {SITE_NAME_MAX} characters"
+        raise ScenarioError(key="site", value=family_name, bound=bound)
+    site = f"{family_name}-{number:02d}"
     rng = seeded(seed, f"family/{site}")
     made = _Builder(family=family, rng=rng).build()
     rest = {key: value for key, value in raw.items() if key != "generate"}

@@ -38,6 +38,12 @@ TAG_KINDS: Final[Mapping[str, tuple[float, float]]] = {
     "poor": (2.5, 7.5),
 }
 """The chance to read a tag in a round is drawn from Beta(alpha, beta) of its kind."""
+_CHANCES: Final = frozenset(
+    (
+        *("cross_read", "duplicate", "ghost", "blockage_factor"),
+        *("bus_timeout", "bus_crc_error", "bus_late_reply"),
+    )
+)
 _SHOCK_MAX_G0: Final = 3.0  # What a fall is taken for, where a lot says nothing.
 _COMPANY: Final = 614_141  # The EPC Tag Data Standard's own example.
 
@@ -177,13 +183,24 @@ def _tuned(table: Table, profile: NoiseProfile) -> NoiseProfile:
     """Return ``profile`` with the figures that the table overrides."""
     numbers = [f.name for f in dataclasses.fields(NoiseProfile) if f.name != "tag_betas"]
     changes = {
-        key: table.number(key, low=-1e4 if key == "rssi_dbm" else 0.0, high=1e9)
-        for key in numbers
+        key: table.number(key, low=low, high=high)
+        for key, (low, high) in ((name, _noise_bounds(name)) for name in numbers)
         if table.has(key)
     }
     betas = _tag_betas(table) or profile.tag_betas
     table.finish()
     return dataclasses.replace(profile, **changes, tag_betas=betas)
+
+
+def _noise_bounds(key: str) -> tuple[float, float]:
+    """Return what a figure of the noise must lie within."""
+    if key == "rssi_dbm":
+        return -120.0, 0.0
+    if key in _CHANCES or "_share" in key:
+        return 0.0, 1.0
+    if key.endswith("_s") and not key.endswith("_per_s"):
+        return 0.001, 1e9  # A time constant or duration: some models divide by it.
+    return 0.0, 1e9
 
 
 def _sensor_noise(tables: list[Table], noise: NoiseProfile) -> dict[str, NoiseProfile]:

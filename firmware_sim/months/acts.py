@@ -105,14 +105,13 @@ class Stage:
         return tuple(plan.name for plan in self.scenario.readers if plan.zone == wanted)
 
     def pick(self, low: int, high: int) -> tuple[str, ...]:
-        """Return items of the lot: those asked for, or ``low`` to ``high`` of them, never all."""
+        """Return items of the lot: those asked for, or ``low`` to ``high``, but not all of many."""
         if self.asked_items:
             return tuple(epc for epc in self.asked_items if epc in self.items)
-        most = min(high, len(self.items) - 1)
+        most = min(high, max(1, len(self.items) - 1))
         if self.asked_count is not None:
-            low = high = self.asked_count
-            most = min(high, len(self.items))
-        if most < low:
+            low = most = self.asked_count
+        if most < low or most > len(self.items):
             return ()
         return tuple(self.rng.sample(sorted(self.items), self.rng.randint(low, most)))
 
