@@ -12,6 +12,7 @@ from firmware_sim.months.course import course_of
 from firmware_sim.months.devices import Device, Said
 from firmware_sim.months.platforms import PlatformDevice
 from firmware_sim.months.readers import ReaderDevice
+from firmware_sim.months.replay import wrapped
 from firmware_sim.months.trackers import TrackerDevice
 from firmware_sim.months.types import Raw, SiteRun
 from firmware_sim.plan import Scenario
@@ -27,7 +28,7 @@ class SiteSampler:
         self._now_us = run.begins_us
         self._world = build_world(run.scenario)
         self._next = 0  # of the happenings
-        self._devices = _devices_of(run.scenario, run.seed, run.begins_us)
+        self._devices = wrapped(_devices_of(run.scenario, run.seed, run.begins_us), run)
 
     @property
     def world(self) -> World:
