@@ -2,6 +2,7 @@
 
 Devices count each read of each register; a reading is lost when it was read and arrived never.
 ``python -m tests.bench --only gateway_faults`` runs all; a fault takes one to three minutes each.
+``python -m tests.bench.gateway_faults disk_full`` runs one with ours alone.
 
 A kill takes readings with it that the device has answered and no program has seen yet: a few
 milliseconds' worth, for every contender.
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
+
+import typer
 
 from deploy.ports import polls
 from deploy.processes import Child
@@ -218,3 +221,23 @@ def _result(fault: Callable[[Running], None], ours: Account, peer: Account) -> R
         machine=machine(),
         command="make bench ONLY=gateway_faults",
     )
+
+
+def main(
+    fault: Annotated[str, typer.Argument(help=f"One of {', '.join(f.__name__ for f in FAULTS)}.")],
+) -> None:
+    """Run one fault with ours alone; print its account."""
+    by_name = {each.__name__: each for each in FAULTS}
+    if fault not in by_name:
+        raise typer.BadParameter(f"{fault}: must be one of {', '.join(by_name)}")
+    if by_name[fault] is disk_full and os.geteuid() != 0:
+        raise typer.BadParameter("disk_full: must be root, which alone may mount a disk")
+    account = run_ours(by_name[fault])
+    typer.echo(
+        f"{fault}: read {account.polled}, arrived {account.arrived}, lost {account.lost},"
+        f" twice {account.twice}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
