@@ -93,7 +93,7 @@ def kind_of(kind: FactKind) -> AlertKind:
             return AlertKind.SHORTFALL
         case FactKind.ITEM_RELOCATED | FactKind.OUT_OF_ZONE:
             return AlertKind.RELOCATION
-        case FactKind.TAGS_LEFT | FactKind.TAMPER | FactKind.KNOCKED:
+        case FactKind.TAGS_LEFT | FactKind.TAMPER | FactKind.KNOCKED | FactKind.LOAD_EXCESS:
             return AlertKind.TAMPER
         case FactKind.OVER_LIMIT:
             return AlertKind.DAMAGE

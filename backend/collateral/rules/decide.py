@@ -11,12 +11,15 @@ from typing import Final
 from backend.collateral.rules import facts
 from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.detectors import DETECTORS
-from backend.collateral.rules.facts import SEVERAL
+from backend.collateral.rules.fusion import GONE, Fused, fuse
 from backend.collateral.rules.harm import condition_facts
-from backend.collateral.rules.load import Load, decide_load, expected_net_g, threshold_g
+from backend.collateral.rules.load import expected_net_g, threshold_g
+from backend.collateral.rules.load_facts import load_facts
 from backend.collateral.rules.presence import Whereabouts, decide_items
 from backend.collateral.rules.strayed import is_outside, position_facts
 from backend.collateral.rules.surveillance import Lost, lost_fact, lost_sensors
+from backend.collateral.rules.tags import excused, item_facts, zone_names
+from backend.collateral.rules.weigh import Load, Says, decide_load
 from backend.collateral.types import (
     Binding,
     Condition,
@@ -25,7 +28,7 @@ from backend.collateral.types import (
     Fact,
     FactKind,
     ItemCustody,
-    LoadRun,
+    LoadMemory,
     LotMemory,
     LotSetup,
     LotState,
@@ -39,7 +42,6 @@ from backend.collateral.types import (
 )
 from backend.ids import GatewayId
 from backend.telemetry.types import datetime_of
-from schemas.quantities import Quantity
 
 SCALES_MAX: Final = 1  # One scale weighs a lot; how several would share it is not known.
 _TAMPERING: Final = (FactKind.TAMPER, FactKind.TAGS_LEFT)
@@ -68,10 +70,13 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
     sensors = observed.sensors
     lost = lost_sensors(setup, sensors, observed.streams, now_us)
     lost_keys = {each.binding.key for each in lost}
-    items = decide_items(setup, sensors, observed.sights)
+    read = decide_items(setup, sensors, observed.sights)
     scale = _scale(setup)
-    load = None if scale is None else _load(setup, scale, observed, items)
-    weighed = load if scale is not None and scale.key not in lost_keys else None
+    load = None if scale is None else _load(setup, scale, observed, read, now_us)
+    fused = fuse(read, load)
+    items = fused.items
+    relied = load is not None and not load.covered and load.binding.key not in lost_keys
+    weighed = load if relied else None
     outside = {
         binding.key: sensors[binding.key]
         for binding in setup.bound(Purpose.POSITION)
@@ -84,7 +89,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
         now_us=now_us,
         since_us=observed.since_us,
     )
-    found = _facts(setup, observed, items, load, seen)
+    found = _facts(setup, observed, (load, weighed), fused, seen)
     found += position_facts(setup, observed.memory, seen)
     found += [fact for each in lost if (fact := lost_fact(each, now_us)) is not None]
     found += _detected(setup, observed.memory, seen)
@@ -100,7 +105,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
     condition, since = _condition(observed.memory)
     state = LotState(
         lot_id=setup.id,
-        custody=_custody(setup, observed.memory, items, weighed, outside),
+        custody=_custody(observed.memory, fused, weighed, outside),
         quantity=quantity,
         short_mass_g=short_g,
         measured_mass_g=measured_g,
@@ -118,15 +123,13 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
 def _facts(
     setup: LotSetup,
     observed: Observed,
-    items: Sequence[Whereabouts],
-    load: Load | None,
+    loads: tuple[Load | None, Load | None],
+    fused: Fused,
     seen: Seen,
 ) -> list[Fact]:
-    found = facts.item_facts(items, load)
-    scale = _scale(setup)
-    if scale is not None:
-        found += facts.load_facts(setup, scale, load, observed.sensors.get(scale.key))
-        found += facts.tags_left(setup, scale, load, items)
+    """Return what is wrong by what a lot's scale last said, and says if it can be relied on."""
+    found = item_facts(fused.items, loads[1], fused)
+    found += load_facts(setup, loads[0], fused, seen)
     found += condition_facts(setup, observed.memory, seen)
     for binding in setup.bindings:
         found += facts.tamper_facts(binding, observed.sensors.get(binding.key), seen.now_us)
@@ -150,17 +153,16 @@ def _scale(setup: LotSetup) -> Binding | None:
 
 
 def _load(
-    setup: LotSetup, scale: Binding, observed: Observed, items: Sequence[Whereabouts]
+    setup: LotSetup,
+    scale: Binding,
+    observed: Observed,
+    items: Sequence[Whereabouts],
+    now_us: int,
 ) -> Load | None:
     """Return what the scale last said, None when it never gave a stable weight."""
-    state = observed.sensors.get(scale.key)
-    mass = None if state is None else state.values.get(Quantity.MASS)
-    if mass is None:
-        return None
-    gone = (ItemCustody.MISSING, ItemCustody.RELOCATED)
-    there = tuple(where.item for where in items if where.custody not in gone)
-    run = observed.memory.loads.get(scale.key, LoadRun())
-    return decide_load(setup, scale, run, mass.value, there)
+    memory = observed.memory.loads.get(scale.key, LoadMemory())
+    gone = [where.item for where in items if where.custody in GONE]
+    return decide_load(setup, scale, memory, gone, now_us)
 
 
 def _quantity(
@@ -180,7 +182,8 @@ def _quantity(
     if weighed is not None:
         if weighed.short:
             return QuantityState.SHORT, weighed.short_mass_g, weighed.measured_mass_g
-        borne_out = counted and bool(items) and len(there) == len(items)
+        whole = weighed.says is Says.WHOLE
+        borne_out = whole and counted and bool(items) and len(there) == len(items)
         measured_g = expected_net_g(setup) if borne_out else weighed.measured_mass_g
         return QuantityState.WHOLE, 0, measured_g
     if not setup.bound(Purpose.PRESENCE) or not any(where.sight for where in items):
@@ -195,22 +198,22 @@ def _quantity(
 
 
 def _custody(
-    setup: LotSetup,
     memory: LotMemory,
-    items: Sequence[Whereabouts],
+    fused: Fused,
     weighed: Load | None,
     outside: Mapping[SensorKey, SensorState],
 ) -> Custody:
-    whole = weighed is not None and not weighed.short
+    items = fused.items
     unseen = any(where.custody is ItemCustody.UNSEEN for where in items)
-    gone = sum(where.custody is ItemCustody.MISSING for where in items)
+    there = excused(items, weighed, fused)
+    gone = any(w.custody is ItemCustody.MISSING and w.item.id not in there for w in items)
     relocated = bool(outside) or any(w.custody is ItemCustody.RELOCATED for w in items)
     if not items:
-        fenced = any(memory.fences[key].inside for key in memory.fences)
-        watched = whole or fenced
+        whole = weighed is not None and not weighed.short
+        watched = whole or any(memory.fences[key].inside for key in memory.fences)
     else:
         # A single silent tag on a scale that misses nothing has failed, by all that is known.
-        watched = not unseen and (gone == 0 or (whole and gone < SEVERAL))
+        watched = not unseen and not gone
     if not watched:
         return Custody.MISSING
     return Custody.RELOCATED if relocated else Custody.IN_ZONE
@@ -262,7 +265,7 @@ def _detail(
         "lost": {f"{e.binding.gateway}/{e.binding.sensor}": e.why for e in lost},
         "missing": named(ItemCustody.MISSING),
         "unseen": named(ItemCustody.UNSEEN),
-        "relocated": {name: str(zone) for name, zone in sorted(facts.zone_names(items).items())},
+        "relocated": {name: str(zone) for name, zone in sorted(zone_names(items).items())},
         "tamper": sorted(fact.text for fact in found if fact.kind in _TAMPERING),
     }
     if scale is not None:

@@ -11,11 +11,11 @@ from typing import Any, cast
 from backend.collateral.rules.condition import fold_condition, ranges_of
 from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.detectors import DETECTORS
-from backend.collateral.rules.let_go import let_go_g
-from backend.collateral.rules.load import fold_load, threshold_g
-from backend.collateral.rules.memory import Loaded, lot_memory_of, sample_of, shelves_of
+from backend.collateral.rules.load import fold_load
+from backend.collateral.rules.memory import Loaded, lot_memory_of, shelves_of
 from backend.collateral.rules.position import fold_position
 from backend.collateral.rules.releases import clear, explain
+from backend.collateral.rules.samples import sample_of
 from backend.collateral.rules.series import SeriesBook
 from backend.collateral.types import (
     Binding,
@@ -26,7 +26,7 @@ from backend.collateral.types import (
     Health,
     ItemSetup,
     Limits,
-    LoadRun,
+    LoadMemory,
     LotMemory,
     LotSetup,
     LotState,
@@ -113,14 +113,9 @@ def fold_memory(memory: LotMemory, setup: LotSetup, book: SeriesBook) -> LotMemo
     """Return what a lot's detectors remember after a batch of readings."""
     loads, fences = dict(memory.loads), dict(memory.fences)
     for binding in setup.bound(Purpose.LOAD):
-        weights = book.get(binding.key, Quantity.MASS)
-        if weights is not None:
-            run = loads.pop(binding.key, LoadRun())
-            good = weights.good()
-            least_g = threshold_g(setup, binding) - let_go_g(setup, good.made_us)
-            run = fold_load(run, good, least_g)
-            if run.since is not None:
-                loads[binding.key] = run
+        load = fold_load(loads.pop(binding.key, LoadMemory()), setup, binding, book)
+        if load != LoadMemory():
+            loads[binding.key] = load
     for binding in setup.bound(Purpose.POSITION):
         fence = fences.get(binding.key, Fence())
         fence = fold_position(fence, setup, book, binding.key)

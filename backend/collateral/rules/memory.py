@@ -5,16 +5,17 @@ Reading back trusts nothing: whatever is not as written raises, and its lot is t
 
 from collections.abc import Mapping
 from dataclasses import astuple, fields
-from typing import Any, Final
+from typing import Any
 
+from backend.collateral.rules.load_memory import load_json, load_of
 from backend.collateral.rules.memory_position import fence_json, fence_of
+from backend.collateral.rules.samples import sample_json, sample_of
 from backend.collateral.types import (
     Excursion,
     Latch,
-    LoadRun,
+    LoadMemory,
     LotMemory,
     OverRun,
-    Sample,
     SensorKey,
     SensorState,
     Shelf,
@@ -22,39 +23,7 @@ from backend.collateral.types import (
 from backend.ids import GatewayId
 from schemas.quantities import Quantity
 
-_SAMPLE_FIELDS: Final = (4, 5)  # With and without an image.
-
 Loaded = Mapping[str, Any]  # JSON from the database: of any shape until it is read here.
-
-
-def sample_json(sample: Sample) -> list[object]:
-    """Return a reading as JSON: time, value, envelope number, time by our clock, image."""
-    listed: list[object] = [
-        sample.at_us,
-        sample.value,
-        sample.envelope_number,
-        sample.made_us,
-    ]
-    return listed if sample.image_sha256 is None else [*listed, sample.image_sha256.hex()]
-
-
-def sample_of(listed: list[Any]) -> Sample:
-    """Return a reading from JSON.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if len(listed) not in _SAMPLE_FIELDS:
-        message = f"a sample has {len(listed)} fields, must have 4 or 5"
-        raise ValueError(message)
-    at_us, value, number, made_us, *image = listed
-    return Sample(
-        at_us=int(at_us),
-        value=float(value),
-        envelope_number=int(number),
-        made_us=int(made_us),
-        image_sha256=bytes.fromhex(image[0]) if image else None,
-    )
 
 
 def sensor_memory_json(state: SensorState) -> dict[str, object]:
@@ -95,9 +64,9 @@ def lot_memory_json(memory: LotMemory) -> dict[str, object]:
     """Return what a lot's detectors remember; what says nothing is left out."""
     stored: dict[str, object] = {
         "loads": {
-            _key(key): [sample_json(run.since), run.readings]
-            for key, run in memory.loads.items()
-            if run.since is not None
+            _key(key): load_json(load)
+            for key, load in memory.loads.items()
+            if load != LoadMemory()
         },
         "overs": {
             _channel(channel): [
@@ -143,10 +112,7 @@ def lot_memory_of(stored: Loaded) -> LotMemory:
         ValueError, TypeError, KeyError, AttributeError: It is not what was written.
     """
     return LotMemory(
-        loads={
-            sensor_key(name): LoadRun(since=sample_of(since), readings=int(readings))
-            for name, (since, readings) in stored.get("loads", {}).items()
-        },
+        loads={sensor_key(name): load_of(kept) for name, kept in stored.get("loads", {}).items()},
         overs={channel_of(name): _over_of(run) for name, run in stored.get("overs", {}).items()},
         latches={
             Quantity(name): Latch(

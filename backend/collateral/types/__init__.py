@@ -1,5 +1,13 @@
 """Lots as registered, and the state that their sensors say they are in."""
 
+from backend.collateral.types.load import (
+    Baseline,
+    LoadMemory,
+    LoadRun,
+    Minute,
+    PastRun,
+    Stillness,
+)
 from backend.collateral.types.position import Crossing, Fence, FixRun, Rest
 from backend.collateral.types.registered import (
     Binding,
@@ -26,7 +34,6 @@ from backend.collateral.types.state import (
     ItemCustody,
     Json,
     Latch,
-    LoadRun,
     LotChange,
     LotMemory,
     LotState,
@@ -41,6 +48,7 @@ from backend.collateral.types.state import (
 
 __all__ = [
     "CONTACT_OPEN",
+    "Baseline",
     "Binding",
     "Commodity",
     "Condition",
@@ -59,13 +67,16 @@ __all__ = [
     "Json",
     "Latch",
     "Limits",
+    "LoadMemory",
     "LoadRun",
     "Lot",
     "LotChange",
     "LotMemory",
     "LotSetup",
     "LotState",
+    "Minute",
     "OverRun",
+    "PastRun",
     "Pledge",
     "Purpose",
     "QuantityState",
@@ -75,6 +86,7 @@ __all__ = [
     "SensorState",
     "Shelf",
     "Sight",
+    "Stillness",
     "StreamView",
     "Surveillance",
 ]

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from backend.collateral.types.load import LoadMemory
 from backend.collateral.types.position import Fence
 from backend.collateral.types.registered import SensorKey
 from backend.collateral.types.sample import Sample
@@ -81,19 +82,12 @@ class FactKind(StrEnum):
     ITEM_RELOCATED = "item_relocated"
     OUT_OF_ZONE = "out_of_zone"
     LOAD_SHORT = "load_short"
+    LOAD_EXCESS = "load_excess"
     TAGS_LEFT = "tags_left"
     OVER_LIMIT = "over_limit"
     TAMPER = "tamper"
     KNOCKED = "knocked"
     SENSOR_LOST = "sensor_lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadRun:
-    """The unbroken run of too light stable weights that the last one ends; None: it was not."""
-
-    since: Sample | None = None
-    readings: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +142,9 @@ class LotMemory:
     ``detectors`` is what each detector of ``rules.detectors`` keeps, by its name, as JSON.
     """
 
-    loads: Mapping[SensorKey, LoadRun] = field(default_factory=lambda: dict[SensorKey, LoadRun]())
+    loads: Mapping[SensorKey, LoadMemory] = field(
+        default_factory=lambda: dict[SensorKey, LoadMemory]()
+    )
     overs: Mapping[tuple[SensorKey, Quantity], OverRun] = field(
         default_factory=lambda: dict[tuple[SensorKey, Quantity], OverRun]()
     )

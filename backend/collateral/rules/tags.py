@@ -1,0 +1,113 @@
+"""What is wrong with a lot's items by their tags, its scale considered, in words.
+
+Source: domain.md, the table of corroboration. Items whose mass is missing are the scale's finding
+(see ``load_facts``): one cause is one alert.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from backend.collateral.rules.fusion import Fused
+from backend.collateral.rules.presence import PRIOR_LOG_ODDS, Whereabouts
+from backend.collateral.rules.weigh import Load
+from backend.collateral.types import Evidence, Fact, FactKind, ItemCustody
+from backend.ids import ItemId, ZoneId
+from backend.telemetry.types import datetime_of
+from schemas.envelope import RSSI_UNKNOWN
+
+SEVERAL: Final = 2  # One silent tag may have failed; two at once have not.
+AT_ONCE_US: Final = 600_000_000
+
+
+def excused(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> set[ItemId]:
+    """Return the missing items that the scale says are there: their tags failed, or fell off.
+
+    Not when several fell silent at once: then they are shielded, or the scale is deceived.
+    """
+    if load is None:
+        return set()
+    silent = [
+        where
+        for where in items
+        if where.custody is ItemCustody.MISSING and not fused.is_taken(where)
+    ]
+    return {
+        where.item.id
+        for where in silent
+        if load.sees(where.item)
+        and sum(abs(_last_us(each) - _last_us(where)) <= AT_ONCE_US for each in silent) < SEVERAL
+    }
+
+
+def item_facts(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> list[Fact]:
+    """Return what is wrong with a lot's items, but for those that the scale's finding names."""
+    there = excused(items, load, fused)
+    facts: list[Fact] = []
+    for where in items:
+        if where.custody is ItemCustody.MISSING and not fused.is_taken(where):
+            facts.append(_missing(where, doubtful=where.item.id in there))
+        elif where.custody is ItemCustody.RELOCATED:
+            facts.append(_relocated(where))
+    return facts
+
+
+def _missing(where: Whereabouts, *, doubtful: bool) -> Fact:
+    text = f"{where.item.name} is not seen any more"
+    if doubtful:
+        text += ", though the scale misses nothing"
+    elif where.together:
+        text += f", nor are {where.together - 1} others"
+    return Fact(
+        key=f"item:{where.item.id}:shortfall",
+        kind=FactKind.ITEM_MISSING,
+        grave=where.beyond_doubt and not doubtful,
+        text=text,
+        evidence=last_seen(where, "last seen"),
+        probability=where.probability,
+        began_us=where.since_us,
+    )
+
+
+def _relocated(where: Whereabouts) -> Fact:
+    return Fact(
+        key=f"item:{where.item.id}:relocation",
+        kind=FactKind.ITEM_RELOCATED,
+        grave=True,
+        text=f"{where.item.name} is seen in another zone",
+        evidence=last_seen(where, "seen elsewhere"),
+        probability=where.probability,
+        began_us=where.since_us,
+    )
+
+
+def zone_names(items: Sequence[Whereabouts]) -> Mapping[str, ZoneId | None]:
+    """Return the zone in which each relocated item was seen, by its name."""
+    return {
+        where.item.name: where.zone_id for where in items if where.custody is ItemCustody.RELOCATED
+    }
+
+
+def last_seen(where: Whereabouts, text: str, nats: float | None = None) -> tuple[Evidence, ...]:
+    """Return the last that was seen of an item; ``nats``: what that is worth, if not its all."""
+    sight = where.sight
+    if sight is None:
+        return ()
+    known = sight.rssi_cdbm != RSSI_UNKNOWN
+    expected = "" if where.expected_s is None else f"read about each {where.expected_s:.1f} s"
+    return (
+        Evidence(
+            at=datetime_of(sight.seen_us),
+            gateway=sight.reader[0],
+            envelope_number=sight.envelope_number,
+            sensor=sight.reader[1],
+            quantity=None,
+            value=sight.rssi_cdbm / 100 if known else None,
+            text=f"{where.item.name} (EPC {where.item.epc.hex()}) {text}",
+            expected=expected,
+            log_odds=round(where.log_odds - PRIOR_LOG_ODDS if nats is None else nats, 1),
+        ),
+    )
+
+
+def _last_us(where: Whereabouts) -> int:
+    return 0 if where.sight is None else where.sight.made_us

@@ -1,0 +1,191 @@
+"""What a scale says of its lot now: whole, light, or short of so much, and how sure it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from backend.collateral.rules.load import allowed_g, expected_net_g, expected_of
+from backend.collateral.rules.load_base import moved_base
+from backend.collateral.rules.load_physics import REGISTERED_SHARE
+from backend.collateral.rules.load_runs import CONFIRMING_READINGS
+from backend.collateral.rules.load_still import is_frozen
+from backend.collateral.types import Binding, ItemSetup, LoadMemory, LoadRun, LotSetup, Sample
+from backend.telemetry.types import Int64s
+
+STEP_G_MIN: Final = 1_000  # A measured mass is told in steps, so that noise does not revalue it.
+# Forks lift a pallet to move its neighbour and put it back within two minutes; half as long again.
+HANDLING_US: Final = 180_000_000
+LIFTED_MAX: Final = 1  # Pallets that hang on a fork at a time.
+_PAIRS_OF_MAX: Final = 256  # Items of which all pairs are looked at: 32,640.
+
+
+class Says(StrEnum):
+    """What a scale says: ``light`` is less than it drifts, and less than what matters."""
+
+    WHOLE = "whole"
+    LIGHT = "light"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """How many items weigh what is missing: with their pallets, or only their goods; 0: none."""
+
+    items: int = 0
+    goods: int = 0
+
+    @property
+    def is_lift(self) -> bool:
+        """Whether a forklift could have lifted just that."""
+        return 0 < self.items <= LIFTED_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a scale says of a lot.
+
+    ``reference_g`` is what it would show if nothing had changed, give or take ``off_g``.
+    ``missing_g`` is gross; ``measured_mass_g`` is net and a lower bound, ``short_mass_g`` net.
+    ``covered``: something else stands on the scale, or it does not weigh: it bears out nothing.
+    """
+
+    binding: Binding
+    memory: LoadMemory
+    says: Says
+    confirmed: bool
+    reference_g: int
+    off_g: int
+    missing_g: int
+    measured_mass_g: int
+    short_mass_g: int
+    match: Match
+    run: LoadRun
+    covered: bool
+
+    @property
+    def short(self) -> bool:
+        """Whether it weighs too little."""
+        return self.says is Says.SHORT
+
+    @property
+    def level(self) -> Sample | None:
+        """The weight that this rests on; None: it misses nothing."""
+        return self.run.level or self.run.since
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether what is missing may only hang on the forks."""
+        return self.match.is_lift and self.run.lasted_us < HANDLING_US
+
+    def sees(self, item: ItemSetup) -> bool:
+        """Return whether it would show that an item is gone."""
+        return not self.covered and item.gross_mass_g >= 2 * self.off_g
+
+
+def decide_load(
+    setup: LotSetup, binding: Binding, memory: LoadMemory, gone: Sequence[ItemSetup], now_us: int
+) -> Load | None:
+    """Return what is remembered of a scale means for a lot; None: it never gave a stable weight.
+
+    Args:
+        setup: the lot.
+        binding: its scale.
+        memory: what is remembered of it.
+        gone: the items that are known not to stand on it; their tare is not missing.
+        now_us: the time, by our clock.
+    """
+    if memory.last_g is None and memory.drop.since is None:
+        return None
+    expected = expected_of(setup, binding)
+    reference_g, off_g = expected.gross_g, expected.tolerance_g
+    base = None if memory.base is None else moved_base(memory.base, expected)
+    if base is not None:
+        warmth_c = np.array([np.nan if memory.warmth_c is None else memory.warmth_c])
+        allowed = allowed_g(base, expected.tolerance_g, warmth_c, np.array([now_us]))
+        reference_g, off_g = base.gross_g, int(allowed[0])
+    run = _run_of(setup, memory, reference_g, off_g)
+    level = run.level or run.since
+    net_g = expected_net_g(setup)
+    missing_g, says, match = 0, Says.WHOLE, Match()
+    if level is not None:
+        missing_g = max(1, int(reference_g - level.value))
+        match = explain(missing_g, setup.items, off_g)
+        matters_g = max(1, min(matters(setup, binding), expected.gross_g))
+        is_short = (
+            run is memory.drop
+            or missing_g >= matters_g
+            or level.value < expected.gross_g - expected.tolerance_g
+        )
+        says = Says.SHORT if is_short else Says.LIGHT
+    step_g = max(STEP_G_MIN, binding.tolerance_mass_g // 4)
+    net_missing_g = max(0, missing_g - sum(item.tare_mass_g for item in gone))
+    measured_g = max(0, net_g - min(off_g, expected.tolerance_g))
+    if says is not Says.WHOLE:
+        measured_g = max(0, net_g - net_missing_g - off_g) // step_g * step_g
+    short_g = max(1, min(net_g, net_missing_g) // step_g * step_g)
+    return Load(
+        binding=binding,
+        memory=memory,
+        says=says,
+        confirmed=run.readings >= CONFIRMING_READINGS,
+        reference_g=reference_g,
+        off_g=off_g,
+        missing_g=missing_g,
+        measured_mass_g=measured_g,
+        short_mass_g=short_g if says is Says.SHORT else 0,
+        match=match,
+        run=run,
+        covered=memory.excess.found_us is not None or is_frozen(memory.still),
+    )
+
+
+def matters(setup: LotSetup, binding: Binding) -> int:
+    """Return the loss of mass from which on goods are missing: half an item, or the tolerance."""
+    lightest_g = min((item.gross_mass_g for item in setup.items), default=0)
+    known = [mass_g for mass_g in (lightest_g // 2, binding.tolerance_mass_g) if mass_g > 0]
+    return min(known, default=0)
+
+
+def explain(missing_g: int, items: Sequence[ItemSetup], off_g: int) -> Match:
+    """Return how many items weigh what is missing, with their pallets, and without."""
+    near_g = off_g + REGISTERED_SHARE * missing_g
+    gross_g = np.array([item.gross_mass_g for item in items], dtype=np.int64)
+    net_g = np.array([item.net_mass_g for item in items], dtype=np.int64)
+    return Match(items=_count(missing_g, gross_g, near_g), goods=_count(missing_g, net_g, near_g))
+
+
+def _count(missing_g: int, masses_g: Int64s, near_g: float) -> int:
+    """Return how few of these masses, at least one, make up what is missing; 0: none do."""
+    if len(masses_g) == 0:
+        return 0
+    if np.abs(masses_g - missing_g).min() <= near_g:
+        return 1
+    distinct = np.unique(masses_g)
+    if len(distinct) == 1:
+        count = round(missing_g / max(1, int(distinct[0])))
+        made_up = abs(count * int(distinct[0]) - missing_g) <= near_g
+        return count if made_up and 1 < count <= len(masses_g) else 0
+    some = masses_g[:_PAIRS_OF_MAX]
+    rows, others = np.triu_indices(len(some), 1)
+    pairs_g = some[rows] + some[others]
+    return 2 if np.abs(pairs_g - missing_g).min(initial=np.inf) <= near_g else 0
+
+
+def _run_of(setup: LotSetup, memory: LoadMemory, reference_g: int, off_g: int) -> LoadRun:
+    """Return the run of too light weights that counts; one without a reading: none does.
+
+    One weight alone counts at once, until the next, when motion came before it or it misses just
+    one item: no spike does that.
+    """
+    drop, loss = memory.drop, memory.loss
+    if drop.since is None:
+        return loss if loss.found_us is not None else LoadRun()
+    if drop.readings >= CONFIRMING_READINGS or drop.moved:
+        return drop
+    if loss.found_us is not None:
+        return loss
+    match = explain(int(reference_g - drop.since.value), setup.items, off_g)
+    return drop if 1 in (match.items, match.goods) else LoadRun()
