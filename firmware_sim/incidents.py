@@ -13,9 +13,11 @@ from typing import Final
 
 from firmware_sim import world as w
 from firmware_sim.errors import RefusedError
+from firmware_sim.life import HOUR_US
+from firmware_sim.months.acts import Change, Stage
+from firmware_sim.months.incidents import KINDS
 from firmware_sim.plan import LotPlan, Scenario
 
-DROP_PEAK_G = 6.5  # a pallet off the forks from about a metre; limits start at 3 g
 DROP_SHOWS_G = 2.0  # above any forklift bump
 PRICE_DROP_FACTOR = 0.85
 INCIDENTS_MAX = 10_000  # kept for scoring; a run of days stays below
@@ -27,6 +29,12 @@ class Kind(StrEnum):
     TAKE_PALLET = "take_pallet"
     MOVE_PALLET = "move_pallet"
     TAKE_GOODS_LEAVE_TAGS = "take_goods_leave_tags"
+    TAKE_SEVERAL = "take_several"
+    MOVE_INSIDE = "move_inside"
+    SWAP_LIGHTER = "swap_lighter"
+    SWAP_HEAVIER = "swap_heavier"
+    SHIELD_TAG = "shield_tag"  # harmless: its goods stay
+    SHIELD_TAGS = "shield_tags"
     OVERHEAT = "overheat"
     DROP = "drop"
     COVER_CAMERA = "cover_camera"
@@ -41,7 +49,14 @@ class Kind(StrEnum):
     PRICE_DROP = "price_drop"
 
 
-PALLET_KINDS: Final = frozenset({Kind.TAKE_PALLET, Kind.MOVE_PALLET, Kind.TAKE_GOODS_LEAVE_TAGS})
+_OF_LIBRARY: Final = (
+    *(Kind.TAKE_SEVERAL, Kind.MOVE_INSIDE, Kind.SWAP_LIGHTER, Kind.SWAP_HEAVIER),
+    *(Kind.SHIELD_TAG, Kind.SHIELD_TAGS),
+)
+"""Done as in simulated months, only that all their steps happen at once."""
+PALLET_KINDS: Final = frozenset(
+    {Kind.TAKE_PALLET, Kind.MOVE_PALLET, Kind.TAKE_GOODS_LEAVE_TAGS, *_OF_LIBRARY}
+)
 SIGHTS: Final[Mapping[Kind, w.Sight]] = {
     Kind.MOVE_CAMERA: w.Sight.MOVED,
     Kind.DEFOCUS_CAMERA: w.Sight.BLURRED,
@@ -76,6 +91,7 @@ class _Deed:
     target: str
     world: w.World
     shown_by: Mapping[str, float | None]
+    undo: tuple[Change, ...] = ()
 
 
 def price_feed(instrument: str) -> str:
@@ -96,6 +112,7 @@ class IncidentBook:
         self._scenario = scenario
         self._rng = rng
         self._all: dict[str, Incident] = {}
+        self._undo: dict[str, tuple[Change, ...]] = {}
 
     def all(self) -> list[Incident]:
         """Return every incident so far, oldest first."""
@@ -143,6 +160,7 @@ class IncidentBook:
             first_bytes_unix_us=unix_us if kind in _CUTS else None,
         )
         self._all[incident.id] = incident
+        self._undo[incident.id] = deed[1].undo
         return deed[1].world, incident
 
     def _first_possible(
@@ -213,6 +231,10 @@ class IncidentBook:
                 return w.set_link_dark(world, target, dark=False)
             case Kind.PRICE_DROP:
                 return w.set_price_factor(world, target, 1.0)
+            case _:
+                for change in self._undo[incident.id]:
+                    world = change(world)
+                return world
 
     def _platform(self, lot: LotPlan) -> str | None:
         plans = (*self._scenario.scales, *self._scenario.weighers)
@@ -257,6 +279,30 @@ class IncidentBook:
         epc = self._pallet(world, lot)
         return _Deed(target=epc, world=w.empty(world, epc), shown_by=shown_by)
 
+    def do(self, world: w.World, lot: LotPlan, kind: Kind) -> _Deed:
+        """What the library of simulated months does, in one go."""
+        whole = {item.epc: item.net_g for item in world.items if item.untouched}
+        stage = Stage(
+            scenario=self._scenario,
+            lot=lot,
+            items={item.epc: item.net_g for item in lot.items if item.epc in whole},
+            rng=self._rng,
+            lasts_us=HOUR_US,
+            at_us=0,
+            since_begin_us=0,
+        )
+        act = KINDS[kind].act(stage)
+        if act is None or not act.shown_by:
+            raise RefusedError("invisible", f"lot {lot.name!r} has nothing that could show that")
+        for step in act.steps:
+            world = step.change(world)
+        return _Deed(
+            target=act.items[0],
+            world=world,
+            shown_by=dict.fromkeys(act.shown_by),
+            undo=act.undo,
+        )
+
     def overheat(self, world: w.World, lot: LotPlan) -> _Deed:
         """The zone's cooling fails."""
         for plan in self._scenario.climates:
@@ -269,7 +315,7 @@ class IncidentBook:
         """Something heavy falls in the zone."""
         for plan in self._scenario.shocks:
             if plan.zone == lot.zone:
-                hit = w.jolt(world, plan.zone, DROP_PEAK_G, plan.hold_s)
+                hit = w.jolt(world, plan.zone, w.DROP_PEAK_G, plan.hold_s)
                 return _Deed(target=plan.zone, world=hit, shown_by={plan.name: DROP_SHOWS_G})
         raise RefusedError("invisible", f"no shock sensor watches lot {lot.name!r}")
 
@@ -319,6 +365,10 @@ def _shown(kind: Kind) -> Callable[[IncidentBook, w.World, LotPlan], _Deed]:
     return lambda book, world, lot: book.show(world, lot, kind)
 
 
+def _done(kind: Kind) -> Callable[[IncidentBook, w.World, LotPlan], _Deed]:
+    return lambda book, world, lot: book.do(world, lot, kind)
+
+
 _DEEDS: Final[Mapping[Kind, Callable[[IncidentBook, w.World, LotPlan], _Deed]]] = {
     Kind.TAKE_PALLET: IncidentBook.take_pallet,
     Kind.MOVE_PALLET: IncidentBook.move_pallet,
@@ -327,6 +377,7 @@ _DEEDS: Final[Mapping[Kind, Callable[[IncidentBook, w.World, LotPlan], _Deed]]] 
     Kind.DROP: IncidentBook.drop,
     Kind.COVER_CAMERA: IncidentBook.cover_camera,
     **{kind: _shown(kind) for kind in SIGHTS},
+    **{kind: _done(kind) for kind in _OF_LIBRARY},
     Kind.CUT_SCALE_CABLE: IncidentBook.cut_scale_cable,
     Kind.CUT_NETWORK: IncidentBook.cut_network,
     Kind.PRICE_DROP: IncidentBook.price_drop,

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from firmware_sim.plan import Scenario, ZonePlan
 
+DROP_PEAK_G: Final = 6.5  # a pallet off the forks from about a metre; limits start at 3 g
 SENSED_HUMIDITY_TAU_S: Final = 30.0  # capacitive humidity elements are slower than thermistors
 _DOOR_OPEN_S = 4.0  # a pallet truck through a cold store's door
 _ITEM_PITCH_M: Final = 2.5  # floor grid of pallets with room for a fork

@@ -6,7 +6,6 @@ from typing import Final
 
 from firmware_sim import surroundings as s
 from firmware_sim import world as w
-from firmware_sim.incidents import DROP_PEAK_G
 from firmware_sim.life import DAY_US
 from firmware_sim.months.acts import SECOND_US, Act, Stage, Step
 from firmware_sim.months.types import Harm
@@ -101,9 +100,9 @@ def drop(stage: Stage) -> Act | None:
     """Something heavy falls off the forks."""
     plan = next((p for p in stage.scenario.shocks if p.zone == stage.lot.zone), None)
     limit_g = stage.lot.limits.shock_max_g0
-    if plan is None or limit_g is None or limit_g > DROP_PEAK_G:
+    if plan is None or limit_g is None or limit_g > w.DROP_PEAK_G:
         return None
-    peak_g = stage.rng.uniform(max(limit_g * 1.2, 3.5), max(limit_g * 1.5, DROP_PEAK_G + 3.0))
+    peak_g = stage.rng.uniform(max(limit_g * 1.2, 3.5), max(limit_g * 1.5, w.DROP_PEAK_G + 3.0))
     change = partial(w.jolt, zone=plan.zone, peak_g=peak_g, hold_s=plan.hold_s)
     return Act(
         steps=(Step(after_us=0, what=f"a shock of {peak_g:.1f} g", change=change),),

@@ -50,6 +50,18 @@ KINDS: Final = (
         takes_lot=True,
     ),
     KindCard(
+        kind="swap_lighter",
+        title="Swap goods for lighter dummies",
+        text="Bags of stones under the same tags: only the scale can tell.",
+        takes_lot=True,
+    ),
+    KindCard(
+        kind="shield_tag",
+        title="Wrap a tag in foil",
+        text="A tag falls silent, its goods stay on the scale: no theft.",
+        takes_lot=True,
+    ),
+    KindCard(
         kind="overheat",
         title="Overheat the cold store",
         text="The cooling fails; the temperature climbs over the goods' limit.",
