@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from backend.collateral.rules import facts
+from backend.collateral.rules.view import tamper_facts
+
 from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.fusion import GONE, Fused, fuse
@@ -131,8 +132,7 @@ def _facts(
     found = item_facts(fused.items, loads[1], fused)
     found += load_facts(setup, loads[0], fused, seen)
     found += condition_facts(setup, observed.memory, seen)
-    for binding in setup.bindings:
-        found += facts.tamper_facts(binding, observed.sensors.get(binding.key), seen.now_us)
+    found += tamper_facts(setup, seen)
     return found
 
 

@@ -12,7 +12,13 @@ from backend.collateral.rules.condition import fold_condition, ranges_of
 from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.load import fold_load
-from backend.collateral.rules.memory import Loaded, lot_memory_of, shelves_of
+from backend.collateral.rules.memory import (
+    Loaded,
+    lot_memory_of,
+    shelves_of,
+    spells_of,
+    vehicles_of,
+)
 from backend.collateral.rules.position import fold_position
 from backend.collateral.rules.releases import clear, explain
 from backend.collateral.rules.samples import sample_of
@@ -244,6 +250,8 @@ def sensor_of(row: Loaded) -> SensorState:
         tampers={what: sample_of(s) for what, s in memory.get("tampers", {}).items()},
         offline=memory.get("offline"),
         opened=None if opened is None else sample_of(opened),
+        spells=spells_of(memory),
+        vehicles=vehicles_of(memory),
         shelves=shelves_of(memory.get("shelves", {})),
     )
 

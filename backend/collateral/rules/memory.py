@@ -19,6 +19,8 @@ from backend.collateral.types import (
     SensorKey,
     SensorState,
     Shelf,
+    TamperSpell,
+    VehicleSpell,
 )
 from backend.ids import GatewayId
 from schemas.quantities import Quantity
@@ -37,6 +39,13 @@ def sensor_memory_json(state: SensorState) -> dict[str, object]:
         memory["offline"] = state.offline
     if state.opened is not None:
         memory["opened"] = sample_json(state.opened)
+    if state.spells:
+        memory["spells"] = {
+            what: [sample_json(spell.since), spell.until_us, spell.arrived_us]
+            for what, spell in state.spells.items()
+        }
+    if state.vehicles:
+        memory["vehicles"] = [[v.since_us, v.last_us, list(v.ids)] for v in state.vehicles]
     if state.shelves:
         memory["shelves"] = {name: list(astuple(shelf)) for name, shelf in state.shelves.items()}
     return memory
@@ -53,6 +62,24 @@ def shelves_of(stored: Loaded) -> dict[str, Shelf]:
         name: Shelf(**dict(zip(names, map(int, listed), strict=True)))
         for name, listed in stored.items()
     }
+
+
+def spells_of(memory: Loaded) -> dict[str, TamperSpell]:
+    """Return the tamperings of a sensor that have ended, from JSON."""
+    return {
+        what: TamperSpell(
+            since=sample_of(since), until_us=int(until_us), arrived_us=int(arrived_us)
+        )
+        for what, (since, until_us, arrived_us) in memory.get("spells", {}).items()
+    }
+
+
+def vehicles_of(memory: Loaded) -> tuple[VehicleSpell, ...]:
+    """Return the vehicles that a camera told of, from JSON."""
+    return tuple(
+        VehicleSpell(since_us=int(since_us), last_us=int(last_us), ids=tuple(map(str, ids)))
+        for since_us, last_us, ids in memory.get("vehicles", [])
+    )
 
 
 def values_json(state: SensorState) -> dict[str, object]:

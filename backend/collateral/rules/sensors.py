@@ -5,9 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from backend.collateral.rules.vehicles import fold_vehicle
 
 from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook
-from backend.collateral.types import CONTACT_OPEN, Health, Sample, SensorKey, SensorState
+from backend.collateral.types import (
+    CONTACT_OPEN,
+    Health,
+    Sample,
+    SensorKey,
+    SensorState,
+    TamperSpell,
+)
 from backend.ids import GatewayId
 from backend.telemetry.types import EventRow, Int64s, ReadingBatch
 from schemas.quantities import EventType, Quantity
@@ -16,7 +24,14 @@ from schemas.quantities import EventType, Quantity
 # nothing can go missing; and a clock that steps adds or takes no more than this.
 LISTEN_STEP_US_MAX: Final = 5_000_000
 TAMPERS_MAX: Final = 8  # Kinds that one camera may report at a time.
+OPEN: Final = "open"  # Of a contact; what cameras and receivers say has names of its own.
 _ONLINE: Final = "online"
+# What a receiver says of its signals (gateway.decode.events), and when that is an alarm: only
+# "warning" of a jammer still leaves a position to be relied on.
+_INTEGRITY: Final[Mapping[str, frozenset[str]]] = {
+    "jamming": frozenset({"critical"}),
+    "spoofing": frozenset({"indicated", "multiple"}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +122,10 @@ def _fold_scalars(
             ):
                 made_us, at_us = newest.made_us, newest.at_us
         good = {quantity: n.good for quantity, n in channels if n.good is not None}
-        opened = state.opened
-        if Quantity.CONTACT in good:
-            opened = _last_open(book.get(key, Quantity.CONTACT)) or opened
+        opened, spells = state.opened, state.spells
+        last_open = _last_open(book, key) if Quantity.CONTACT in good else None
+        if last_open is not None:
+            opened, spells = last_open.since, {**spells, OPEN: last_open}
         # Every sensor of every batch comes through here: "replace" takes five times as long.
         after[key] = SensorState(
             key=key,
@@ -123,16 +139,24 @@ def _fold_scalars(
             tampers=state.tampers,
             offline=state.offline,
             opened=opened,
+            spells=spells,
+            vehicles=state.vehicles,
             shelves=state.shelves,
         )
     return after
 
 
-def _last_open(contacts: Series | None) -> Sample | None:
+def _last_open(book: SeriesBook, key: SensorKey) -> TamperSpell | None:
+    """Return the last reading of an open contact, as a moment of its own."""
+    contacts = book.get(key, Quantity.CONTACT)
     if contacts is None:
         return None
-    opened = np.flatnonzero((contacts.quality == GOOD) & (contacts.value > CONTACT_OPEN))
-    return contacts.sample(int(opened[-1])) if len(opened) else None
+    rows = np.flatnonzero((contacts.quality == GOOD) & (contacts.value > CONTACT_OPEN))[-1:]
+    if len(rows) == 0:
+        return None
+    sample = contacts.sample(int(rows[0]))
+    arrived_us = book.arrivals_us(key[0], contacts.number[rows])
+    return TamperSpell(since=sample, until_us=sample.made_us, arrived_us=int(arrived_us[0]))
 
 
 def _listen(state: SensorState, rounds: Series) -> tuple[Listening, SensorState]:
@@ -171,12 +195,19 @@ def _fold_events(states: dict[SensorKey, SensorState], batch: ReadingBatch) -> N
     for event in batch.events:
         ref = batch.channels[event.channel]
         key = ref.gateway, ref.sensor
-        made_us = batch.made_us_of(event)
-        states[key] = fold_event(states[key], event, made_us)
+        arrived_us = batch.envelopes[event.envelope].received_unix_us
+        states[key] = fold_event(states[key], event, batch.made_us_of(event), arrived_us)
 
 
-def fold_event(state: SensorState, event: EventRow, made_us: int) -> SensorState:
-    """Return a sensor's state after an event; a health that is none is implausible."""
+def fold_event(state: SensorState, event: EventRow, made_us: int, arrived_us: int) -> SensorState:
+    """Return a sensor's state after an event; a health that is none is implausible.
+
+    Args:
+        state: before it.
+        event: as it came.
+        made_us: when it was made, by our clock.
+        arrived_us: when it came.
+    """
     match event.type:
         case EventType.HEALTH:
             return replace(state, health=_health(event.body.get("state")))
@@ -185,19 +216,38 @@ def fold_event(state: SensorState, event: EventRow, made_us: int) -> SensorState
             state = _heard(state, event.at_us, made_us)
             return replace(state, offline=None if status == _ONLINE else status)
         case EventType.CAMERA_TAMPER:
-            return _fold_tamper(_heard(state, event.at_us, made_us), event, made_us)
-        case EventType.CAMERA_OBJECT | EventType.SNAPSHOT:
+            what, active = str(event.body.get("what")), event.body.get("active") is not False
+            state = _heard(state, event.at_us, made_us)
+            return _fold_tamper(state, what, event, (made_us, arrived_us), active=active)
+        case EventType.CAMERA_OBJECT:
+            vehicles = fold_vehicle(state.vehicles, event, made_us)
+            return replace(_heard(state, event.at_us, made_us), vehicles=vehicles)
+        case EventType.SNAPSHOT:
             return _heard(state, event.at_us, made_us)
+        case EventType.GNSS_INTEGRITY:
+            for what, alarming in _INTEGRITY.items():
+                active = event.body.get(what) in alarming
+                state = _fold_tamper(state, what, event, (made_us, arrived_us), active=active)
+            return state
         case _:
             return state
 
 
-def _fold_tamper(state: SensorState, event: EventRow, made_us: int) -> SensorState:
-    what = str(event.body.get("what"))
-    tampers = dict(state.tampers)
-    if event.body.get("active") is False:
-        tampers.pop(what, None)
-    elif len(tampers) < TAMPERS_MAX:
+def _fold_tamper(
+    state: SensorState, what: str, event: EventRow, times_us: tuple[int, int], *, active: bool
+) -> SensorState:
+    """Return the state after a sensor said whether it is tampered with so.
+
+    Args:
+        state: before it.
+        what: the name of the tampering.
+        event: what says so.
+        times_us: when that was made and when it came, by our clock.
+        active: whether it is.
+    """
+    made_us, arrived_us = times_us
+    before = state.tampers.get(what)
+    if active and before is None and len(state.tampers) < TAMPERS_MAX:
         sample = Sample(
             at_us=event.at_us,
             value=1.0,
@@ -205,8 +255,17 @@ def _fold_tamper(state: SensorState, event: EventRow, made_us: int) -> SensorSta
             made_us=made_us,
             image_sha256=event.image_sha256,
         )
-        tampers.setdefault(what, sample)
-    return replace(state, tampers=tampers)
+        return replace(state, tampers={**state.tampers, what: sample})
+    if active and before is not None and before.image_sha256 is None and event.image_sha256:
+        sample = replace(before, image_sha256=event.image_sha256)
+        return replace(state, tampers={**state.tampers, what: sample})
+    if active or before is None:
+        return state
+    tampers = {name: sample for name, sample in state.tampers.items() if name != what}
+    spells = {name: spell for name, spell in state.spells.items() if name != what}
+    spells = dict(list(spells.items())[-TAMPERS_MAX + 1 :])
+    spells[what] = TamperSpell(since=before, until_us=made_us, arrived_us=arrived_us)
+    return replace(state, tampers=tampers, spells=spells)
 
 
 def _health(said: object) -> Health:

@@ -25,7 +25,6 @@ LOST_GRAVE_US: Final = 3_600_000_000  # An hour: beyond the outage that a site h
 # A scale in motion gives no stable weight, and a forklift is done sooner than this many gaps.
 GAPS_WITHOUT_GOOD_MAX: Final = 4
 CAMERA_GAP_S_MIN: Final = 30  # A camera that sees nothing says nothing; its gateway does.
-TAMPER_GRAVE_US: Final = 30_000_000  # A lorry in front of the lens is not for long.
 OPEN_HOLD_US: Final = 10_000_000  # A door that was opened and shut between two looks was open.
 
 STOPPED: Final = "stream stopped"
@@ -140,18 +139,12 @@ def lost_fact(lost: Lost, now_us: int) -> Fact | None:
     )
 
 
-def tampers(binding: Binding, state: SensorState | None) -> dict[str, Sample]:
-    """Return what was done to a door or camera and still stands, by name."""
-    if state is None:
-        return {}
-    if binding.purpose is Purpose.CAMERA:
-        return dict(state.tampers)
-    if binding.purpose is not Purpose.DOOR or state.opened is None:
-        return {}
+def open_since(state: SensorState) -> Sample | None:
+    """Return since when a door is open, or was a moment ago; None: it is shut."""
     contact = state.values.get(Quantity.CONTACT)
-    if contact is None:
-        return {}
+    if state.opened is None or contact is None:
+        return None
     shut = contact.value <= CONTACT_OPEN
     if shut and contact.made_us - state.opened.made_us >= OPEN_HOLD_US:
-        return {}
-    return {"open": state.opened}
+        return None
+    return state.opened

@@ -1,5 +1,7 @@
 """Lots as registered, and the state that their sensors say they are in."""
 
+from backend.collateral.types.camera import TamperSpell, VehicleSpell
+
 from backend.collateral.types.load import (
     Baseline,
     LoadMemory,
@@ -89,4 +91,6 @@ __all__ = [
     "Stillness",
     "StreamView",
     "Surveillance",
+    "TamperSpell",
+    "VehicleSpell",
 ]

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from backend.collateral.types.camera import TamperSpell, VehicleSpell
+
 from backend.collateral.types.load import LoadMemory
 from backend.collateral.types.position import Fence
 from backend.collateral.types.registered import SensorKey
@@ -179,7 +181,8 @@ class SensorState:
 
     ``fresh_us``: when its newest usable reading was made, by our clock; None: never.
     ``listened_us``: for how long it was heard to look for tags, in all.
-    ``tampers``: what a camera reports of itself, by name, since when.
+    ``tampers``: what a camera or receiver reports of itself, by name, since when; ``spells`` the
+    last of each that has ended; ``vehicles`` those that a camera told of, oldest first.
     ``opened``: the last reading of an open contact.
     ``shelves``: how well a reader sees the tags of each lot, by the lot's id.
     """
@@ -195,6 +198,8 @@ class SensorState:
     tampers: Mapping[str, Sample] = field(default_factory=lambda: dict[str, Sample]())
     offline: str | None = None
     opened: Sample | None = None
+    spells: Mapping[str, TamperSpell] = field(default_factory=lambda: dict[str, TamperSpell]())
+    vehicles: tuple[VehicleSpell, ...] = ()
     shelves: Mapping[str, Shelf] = field(default_factory=lambda: dict[str, Shelf]())
 
     @property
