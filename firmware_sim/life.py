@@ -11,17 +11,21 @@ from typing import Final
 
 DAY_US: Final = 86_400_000_000
 HOUR_US: Final = 3_600_000_000
+USUAL_FORKLIFTS: Final = 2
 _MONDAY_US: Final = 4 * DAY_US  # 1970-01-05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftPlan:
-    """When people and forklifts work; ``weekdays`` count from 1, Monday."""
+    """When people and forklifts work; ``weekdays`` count from 1, Monday.
+
+    The noise's forklift bumps are those of ``USUAL_FORKLIFTS``.
+    """
 
     begins_h: float = 6.0
     ends_h: float = 22.0
     weekdays: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-    forklifts: int = 2
+    forklifts: int = USUAL_FORKLIFTS
 
     def at_work(self, at_us: int) -> bool:
         """Return whether a shift is on at ``at_us``."""
@@ -32,9 +36,8 @@ class ShiftPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeatherPlan:
-    """The temperature outdoors: a mean and a wave each day, warmest at ``warmest_h``."""
+    """The temperature outdoors: a wave each day about its mean, warmest at ``warmest_h``."""
 
-    mean_c: float = 12.0
     swing_c: float = 8.0  # from the mean to the warmest; quality.md: daily +-8 K
     warmest_h: float = 15.0
 

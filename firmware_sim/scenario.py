@@ -10,6 +10,7 @@ from typing import Final
 
 from firmware_sim.errors import ScenarioError
 from firmware_sim.generate import expand
+from firmware_sim.life import USUAL_FORKLIFTS
 from firmware_sim.noise import PROFILES, NoiseProfile
 from firmware_sim.plan import LimitsPlan, LotPlan, ReaderForm, Scenario, ZonePlan
 from firmware_sim.scenario_life import read_life
@@ -109,7 +110,8 @@ def parse_scenario(
     lots = tuple(_lot(t, known_zones, known_instruments, site) for t in top.tables("lot"))
     known_lots = _unique("lot", [lot.name for lot in lots])
     _unique("lot.epcs", [epc for lot in lots for epc in lot.epcs])
-    noise = _noise(top.table("noise"), profile)
+    life = read_life(top, known_zones)
+    noise = _busy(_noise(top.table("noise"), profile), life.shift.forklifts)
     scenario = Scenario(
         name=name_of(top, "name"),
         site=site,
@@ -131,7 +133,7 @@ def parse_scenario(
         cameras=tuple(read_camera(t, known_zones) for t in top.tables("camera")),
         instruments=instruments,
         sensor_noise=_sensor_noise(top.tables("sensor_noise"), noise),
-        life=read_life(top, known_zones),
+        life=life,
         is_family=is_family,
     )
     top.finish()
@@ -190,6 +192,16 @@ def _tuned(table: Table, profile: NoiseProfile) -> NoiseProfile:
     betas = _tag_betas(table) or profile.tag_betas
     table.finish()
     return dataclasses.replace(profile, **changes, tag_betas=betas)
+
+
+def _busy(noise: NoiseProfile, forklifts: int) -> NoiseProfile:
+    """Return the noise with as many bumps as so many forklifts cause."""
+    factor = forklifts / USUAL_FORKLIFTS
+    return dataclasses.replace(
+        noise,
+        bumps_per_h=noise.bumps_per_h * factor,
+        platform_bumps_per_h=noise.platform_bumps_per_h * factor,
+    )
 
 
 def _noise_bounds(key: str) -> tuple[float, float]:

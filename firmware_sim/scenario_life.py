@@ -71,7 +71,6 @@ def _shift(t: Table) -> ShiftPlan:
 def _weather(t: Table) -> WeatherPlan:
     usual = WeatherPlan()
     plan = WeatherPlan(
-        mean_c=t.number("mean_c", low=-60.0, high=60.0, default=usual.mean_c),
         swing_c=t.number("swing_c", low=0.0, high=40.0, default=usual.swing_c),
         warmest_h=t.number("warmest_h", low=0.0, high=24.0, default=usual.warmest_h),
     )

@@ -65,6 +65,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         weighed=True,
         at_start=True,
     ),
+    "items_never_there": Kind(
+        act=goods.items_never_there,
+        lasts_s=(24.0 * _HOUR_S, 48.0 * _HOUR_S),
+        read=True,
+        at_start=True,
+    ),
     "take_too_many": Kind(
         act=goods.take_too_many, lasts_s=_FOUND, read=True, at_work=True, lead_s=2.0 * _HOUR_S
     ),

@@ -247,6 +247,25 @@ def goods_never_there(stage: Stage) -> Act | None:
     )
 
 
+def items_never_there(stage: Stage) -> Act | None:
+    """Some of the registered items were never at the site: forged receipts."""
+    epcs = stage.pick(1, max(1, len(stage.items) // 2))
+    if not epcs:
+        return None
+    steps = tuple(
+        Step(after_us=0, what=f"{epc} never came", change=partial(w.take_away, epc=epc))
+        for epc in epcs
+    )
+    return Act(
+        steps=steps,
+        undo=put_back(epcs),
+        items=epcs,
+        harms=THEFT,
+        shown_by=stage.readers() + stage.scale_names,
+        truth=f"{len(epcs)} of {len(stage.items)} registered items never came",
+    )
+
+
 def take_too_many(stage: Stage) -> Act | None:
     """A release order is executed, and one item more than it names goes along."""
     epcs, dock = stage.pick(2, 3), stage.scenario.dock
