@@ -152,10 +152,11 @@ def _modbus_tcp(name: str, scenario: Scenario, port: int) -> list[tuple[str, Tab
         if shock.gateway == name:
             row = {"sensor": shock.name, "quantity": "shock", "table": "input", "address": 0}
             units.append((shock.unit, [row | {"type": "uint16", "scale": 0.001, "deadband": 0.1}]))
-    for door in scenario.doors:
-        if door.gateway == name:
-            row = {"sensor": door.name, "quantity": "contact", "table": "discrete", "address": 0}
-            units.append((door.unit, [row | {"type": "bit"}]))
+    contacts = [(door, "contact") for door in scenario.doors]
+    for plan, quantity in (*contacts, *((water, "water") for water in scenario.waters)):
+        if plan.gateway == name:
+            row = {"sensor": plan.name, "quantity": quantity, "table": "discrete", "address": 0}
+            units.append((plan.unit, [row | {"type": "bit"}]))
     if not units:
         return []
     bus = {"name": f"{name}-tcp", "url": f"tcp://127.0.0.1:{port}"}

@@ -22,14 +22,28 @@ from firmware_sim.devices.camera_http import HttpCamera
 from firmware_sim.devices.gpsd import GpsdServer
 from firmware_sim.devices.link import Link, Upstream
 from firmware_sim.devices.llrp_antennas import run_outages, site_readers
-from firmware_sim.devices.modbus_sensors import climate_unit, door_unit, shock_unit, weigher_unit
+from firmware_sim.devices.modbus_sensors import (
+    climate_unit,
+    contact_unit,
+    shock_unit,
+    weigher_unit,
+)
 from firmware_sim.devices.modbus_serve import ModbusTcpServer, Unit, serve_rtu
 from firmware_sim.devices.pty import PtyPort
 from firmware_sim.devices.serial import run_reader, run_scale, run_tracker, serial_tracker
 from firmware_sim.errors import WireError
 from firmware_sim.hearing import mixes_of
 from firmware_sim.incidents import IncidentBook
-from firmware_sim.noise import Climate, LoadCell, TagReads, Vibration, Wander, seeded
+from firmware_sim.noise import (
+    CameraLife,
+    Climate,
+    FieldBus,
+    LoadCell,
+    TagReads,
+    Vibration,
+    Wander,
+    seeded,
+)
 from firmware_sim.plan import (
     GnssForm,
     GnssPlan,
@@ -152,7 +166,7 @@ class Site:
             send = serial_tracker(tracker, self._port(tracker.name))
             self._jobs.append(run_tracker(tracker, self._scenario, send, plant, wander))
         for weigher in self._scenario.weighers:
-            unit = weigher_unit(weigher, plant, self._cell(weigher))
+            unit = weigher_unit(weigher, plant, self._cell(weigher), self._bus(weigher.name))
             serve_rtu(self._port(weigher.name), weigher.unit, unit, self._clock)
 
     def _cell(self, plan: ScalePlan | WeigherPlan) -> LoadCell:
@@ -164,23 +178,29 @@ class Site:
             since_warmest_s=since_warmest_s(self._scenario.life.weather, self._clock.unix_us()),
         )
 
+    def _bus(self, name: str) -> FieldBus:
+        return FieldBus(self._scenario.noise_of(name), seeded(self._options.seed, f"{name}/bus"))
+
+    def _camera_life(self, name: str) -> CameraLife:
+        return CameraLife(self._scenario.noise_of(name), seeded(self._options.seed, name))
+
     def _wander(self, plan: GnssPlan) -> Wander:
         noise = self._scenario.noise_of(plan.name)
         return Wander(noise, seeded(self._options.seed, plan.name), roof=plan.roof)
 
     async def _open_modbus(self, stack: AsyncExitStack) -> int:
         seed, noise_of, plant = self._options.seed, self._scenario.noise_of, self.plant
+        weather = self._scenario.life.weather
         units: dict[int, Unit] = {}
         for climate in self._scenario.climates:
-            rng = seeded(seed, climate.name)
-            units[climate.unit] = climate_unit(
-                climate, plant, Climate(noise_of(climate.name), rng)
-            )
+            air = Climate(noise_of(climate.name), seeded(seed, climate.name))
+            bus = self._bus(climate.name)
+            units[climate.unit] = climate_unit(climate, plant, air, bus, weather)
         for shock in self._scenario.shocks:
-            rng = seeded(seed, shock.name)
-            units[shock.unit] = shock_unit(shock, plant, Vibration(noise_of(shock.name), rng))
-        for door in self._scenario.doors:
-            units[door.unit] = door_unit(door, plant)
+            floor = Vibration(noise_of(shock.name), seeded(seed, shock.name))
+            units[shock.unit] = shock_unit(shock, plant, floor, self._bus(shock.name))
+        for plan in (*self._scenario.doors, *self._scenario.waters):
+            units[plan.unit] = contact_unit(plan, plant, self._bus(plan.name))
         server = ModbusTcpServer(units)
         stack.push_async_callback(server.listener.close)
         return await server.listener.open()
@@ -211,7 +231,7 @@ class Site:
     async def _open_snapshots(self, stack: AsyncExitStack) -> dict[str, int]:
         ports: dict[str, int] = {}
         for plan in self._scenario.cameras:
-            camera = HttpCamera(plan, self.plant, self._options.seed)
+            camera = HttpCamera(plan, self.plant, self._options.seed, self._camera_life(plan.name))
             stack.push_async_callback(camera.listener.close)
             ports[plan.name] = await camera.listener.open()
         return ports
@@ -227,7 +247,8 @@ class Site:
             ports[gateway] = await link.listener.open()
             self._jobs.append(link.run())
         rng = seeded(self._options.seed, "cameras")
-        self._jobs.append(Cameras(self._scenario, login, self.plant, rng).run())
+        lives = {plan.name: self._camera_life(plan.name) for plan in self._scenario.cameras}
+        self._jobs.append(Cameras(self._scenario, login, self.plant, rng, lives).run())
         return ports
 
     def _open_control(self, stack: AsyncExitStack) -> int:

@@ -95,12 +95,13 @@ def _sensors(
         truth = {"temperature_c": round(air.sensed_c, 2), "humidity_pct": round(air.sensed_pct, 1)}
         add(climate.name, "climate", climate.gateway, climate.zone, truth)
     for shock in scenario.shocks:
-        jolt = world.jolts.get(shock.zone)
-        truth = {"peak_g": jolt.peak_g if jolt is not None else 0.0}
+        truth = {"peak_g": world.peak_g(shock.zone)}
         add(shock.name, "shock", shock.gateway, shock.zone, truth)
     for door in scenario.doors:
         truth = {"open": world.doors_open_s[door.zone] > 0.0}
         add(door.name, "contact", door.gateway, door.zone, truth)
+    for water in scenario.waters:
+        add(water.name, "water", water.gateway, water.zone, {"wet": water.zone in world.wet})
     for tracker in scenario.trackers:
         truth = {"x": tracker.x_m, "y": tracker.y_m}
         add(tracker.name, "gnss", tracker.gateway, homes[tracker.lot], truth)

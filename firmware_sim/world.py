@@ -123,6 +123,11 @@ class World:
         """Return what the chance to read a tag is multiplied with; 1 for a foreign tag."""
         return next((item.read_factor for item in self.items if item.epc == epc), 1.0)
 
+    def peak_g(self, zone: str) -> float:
+        """Return the peak that a transmitter in ``zone`` holds; 0 without one."""
+        jolt = self.jolts.get(zone)
+        return 0.0 if jolt is None else jolt.peak_g
+
     def mass_g(self, lot: str) -> int:
         """Return the gross mass that truly stands on the platform of ``lot``."""
         own_g = sum(

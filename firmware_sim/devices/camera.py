@@ -5,6 +5,7 @@ retained topics of both sources are. Deliberately absent: images, which ``camera
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from string import ascii_lowercase
@@ -25,6 +26,7 @@ from firmware_sim.devices.camera_events import (
     track_id,
 )
 from firmware_sim.incidents import PALLET_KINDS, Incident
+from firmware_sim.noise import CameraLife, Surroundings
 from firmware_sim.plan import CameraPlan, Scenario
 from firmware_sim.plant import Plant
 from firmware_sim.world import World
@@ -51,8 +53,18 @@ class BrokerLogin:
 class Cameras:
     """All cameras of the site behind one MQTT session."""
 
-    def __init__(self, scenario: Scenario, login: BrokerLogin, plant: Plant, rng: Random) -> None:
-        """Publish for the scenario's cameras over ``login``."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        login: BrokerLogin,
+        plant: Plant,
+        rng: Random,
+        lives: Mapping[str, CameraLife],
+    ) -> None:
+        """Publish for the scenario's cameras over ``login``; ``lives``: what they meet."""
+        self._lives = lives
+        self._began_s = plant.clock.steady_s()
+        self._lorries: dict[str, Track] = {}
         self._plans = scenario.cameras
         self._scenario = scenario
         self._login = login
@@ -102,7 +114,10 @@ class Cameras:
         while True:
             if self._plant.clock.steady_s() >= next_status_s:
                 for plan in self._plans:
-                    await self._publish(client, status(plan.camera, "detect", "online"))
+                    met = self._met(plan)
+                    state = "offline" if met is not None and met.offline else "online"
+                    await self._publish(client, status(plan.camera, "detect", state))
+                    await self._follow_lorry(client, plan, met)
                 next_status_s = self._plant.clock.steady_s() + STATUS_PERIOD_S
             await self._follow(client)
             world = await self._next(world.revision, next_status_s)
@@ -143,6 +158,24 @@ class Cameras:
                 self._tracks[incident.id] = track
                 await self._publish(client, track_event(track, "new", track.start_unix_us))
 
+    def _met(self, plan: CameraPlan) -> Surroundings | None:
+        life = self._lives.get(plan.name)
+        return None if life is None else life.at(self._plant.clock.steady_s() - self._began_s)
+
+    async def _follow_lorry(
+        self, client: aiomqtt.Client, plan: CameraPlan, met: Surroundings | None
+    ) -> None:
+        """Tell of a lorry that comes by itself, as it is seen, and as it leaves."""
+        covered = plan.name in self._plant.world.covered
+        there = met is not None and met.truck and not met.offline and not covered
+        now_us = self._plant.clock.unix_us()
+        if there and plan.name not in self._lorries:
+            track = self._lorries[plan.name] = self._new(plan, "truck", plan.watches[0])
+            await self._publish(client, track_event(track, "new", track.start_unix_us))
+        elif not there and plan.name in self._lorries:
+            track = self._lorries.pop(plan.name)
+            await self._publish(client, track_event(track, "end", now_us))
+
     def _track(self, incident: Incident) -> Track | None:
         if incident.kind not in PALLET_KINDS or incident.lot is None:
             return None
@@ -150,12 +183,15 @@ class Cameras:
         plan = next((plan for plan in self._plans if zone in plan.watches), None)
         if plan is None or plan.name in self._plant.world.covered:
             return None
+        return self._new(plan, "person", zone)
+
+    def _new(self, plan: CameraPlan, label: str, zone: str) -> Track:
         suffix = "".join(self._rng.choices(ascii_lowercase, k=6))
         start_us = self._plant.clock.unix_us()
         return Track(
             id=track_id(start_us, suffix),
             camera=plan.camera,
-            label="person",
+            label=label,
             zone=zone,
             start_unix_us=start_us,
         )

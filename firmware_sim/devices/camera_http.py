@@ -7,8 +7,9 @@ import asyncio
 from typing import Final
 
 from firmware_sim.devices.listener import Listener
-from firmware_sim.devices.scene import Scene, view_of
+from firmware_sim.devices.scene import Scene, meeting, view_of
 from firmware_sim.incidents import snapshot_of
+from firmware_sim.noise import CameraLife, Surroundings
 from firmware_sim.plan import CameraPlan
 from firmware_sim.plant import Plant
 
@@ -21,14 +22,20 @@ CONNECTIONS_MAX: Final = 4
 class HttpCamera:
     """One camera's web server."""
 
-    def __init__(self, plan: CameraPlan, plant: Plant, seed: int) -> None:
-        """Prepare; nothing listens yet."""
+    def __init__(
+        self, plan: CameraPlan, plant: Plant, seed: int, life: CameraLife | None = None
+    ) -> None:
+        """Prepare; nothing listens yet. ``life`` is what it meets without anybody's doing."""
+        self._life = life
+        self._began_s = plant.clock.steady_s()
         self._plan = plan
         self._plant = plant
         self._scene = Scene(seed, plan.name)
         self.listener = Listener(self._serve, CONNECTIONS_MAX)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (met := self._met()) is not None and met.offline:
+            return
         async with asyncio.timeout(REQUEST_S_MAX):
             request = await reader.readuntil(b"\r\n\r\n")
             method, path, *_ = request[:REQUEST_BYTES_MAX].decode("latin-1").split(" ", 2)
@@ -37,7 +44,8 @@ class HttpCamera:
                 await writer.drain()
                 return
             world = self._plant.world
-            image = self._scene.shoot(view_of(world, self._plan.name, self._plan.watches))
+            view = view_of(world, self._plan.name, self._plan.watches)
+            image = self._scene.shoot(view if met is None else meeting(view, met))
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nConnection: close\r\n"
                 b"Content-Length: %d\r\n\r\n" % len(image)
@@ -49,3 +57,8 @@ class HttpCamera:
         writer.write_eof()
         async with asyncio.timeout(REQUEST_S_MAX):
             await reader.read()  # until the other end has it all: closing aborts
+
+    def _met(self) -> Surroundings | None:
+        if self._life is None:
+            return None
+        return self._life.at(self._plant.clock.steady_s() - self._began_s)

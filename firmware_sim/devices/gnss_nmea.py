@@ -11,7 +11,7 @@ from typing import Final
 
 _METRES_A_DEGREE: Final = 111_320.0  # of latitude, near enough for a site of some kilometres
 _SATELLITES: Final = (2, 5, 7, 13, 15, 18, 23, 29, 30)
-_HDOP, _VDOP = 0.9, 1.3
+_VDOP = 1.3
 _ALTITUDE_M, _GEOID_M = 4.0, 44.8
 
 
@@ -22,6 +22,7 @@ class Fix:
     unix_us: int
     lat_deg: float | None
     lon_deg: float | None
+    hdop: float = 0.9
 
 
 def to_degrees(
@@ -53,14 +54,14 @@ def encode_second(fix: Fix) -> bytes:
         )
     place = f"{_angle(fix.lat_deg, 2, 'N', 'S')},{_angle(fix.lon_deg, 3, 'E', 'W')}"
     used = "".join(f"{number:02d}," for number in _SATELLITES) + "," * (12 - len(_SATELLITES))
-    pdop = math.hypot(_HDOP, _VDOP)
+    pdop = math.hypot(fix.hdop, _VDOP)
     return (
         sentence(f"GNRMC,{clock},A,{place},0.02,,{at:%d%m%y},,,A,V")
         + sentence(
-            f"GNGGA,{clock},{place},1,{len(_SATELLITES):02d},{_HDOP:.2f},"
+            f"GNGGA,{clock},{place},1,{len(_SATELLITES):02d},{fix.hdop:.2f},"
             f"{_ALTITUDE_M:.1f},M,{_GEOID_M:.1f},M,,"
         )
-        + sentence(f"GNGSA,A,3,{used}{pdop:.2f},{_HDOP:.2f},{_VDOP:.2f},1")
+        + sentence(f"GNGSA,A,3,{used}{pdop:.2f},{fix.hdop:.2f},{_VDOP:.2f},1")
     )
 
 

@@ -27,7 +27,7 @@ ACK_NAK: Final = 0x00
 FRAME_BYTES: Final = 8  # around the payload
 COMMAND_BYTES_MAX = 256  # the longest command here has 16; more is noise
 _SATELLITES: Final = 9
-_ACCURACY_MM: Final = 2_400
+_ACCURACY_MM_PER_HDOP: Final = 2_667
 _HEIGHT_MM, _SEA_MM = 48_800, 4_000
 
 
@@ -79,8 +79,8 @@ def nav_pvt(fix: Fix) -> bytes:
             (28, 4, round(fix.lat_deg * 10_000_000)),
             (32, 4, _HEIGHT_MM),
             (36, 4, _SEA_MM),
-            (40, 4, _ACCURACY_MM),
-            (44, 4, 2 * _ACCURACY_MM),
+            (40, 4, round(_ACCURACY_MM_PER_HDOP * fix.hdop)),
+            (44, 4, round(2 * _ACCURACY_MM_PER_HDOP * fix.hdop)),
             (60, 4, 10),
             (76, 2, 160),
         ]

@@ -6,6 +6,7 @@ WATCH; then SKY and TPV each cycle. Other requests get an ERROR, as gpsd's own d
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, cast
@@ -85,7 +86,7 @@ def _sky(fix: Fix) -> dict[str, object]:
     sky: dict[str, object] = {"class": "SKY", "device": DEVICE, "nSat": 14}
     if fix.lat_deg is None:
         return sky | {"uSat": 0}
-    return sky | {"uSat": 9, "hdop": 0.9, "pdop": 1.6}
+    return sky | {"uSat": 9, "hdop": fix.hdop, "pdop": round(math.hypot(fix.hdop, 1.3), 1)}
 
 
 def _tpv(fix: Fix) -> dict[str, object]:

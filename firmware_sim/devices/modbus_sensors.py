@@ -7,11 +7,13 @@ from firmware_sim.devices.modbus_serve import Unit
 from firmware_sim.devices.modbus_units import (
     climate_transmitter,
     door_contact,
+    leak_sensor,
     shock_transmitter,
     weighing_transmitter,
 )
-from firmware_sim.noise import Climate, LoadCell, Vibration
-from firmware_sim.plan import ClimatePlan, DoorPlan, ShockPlan, WeigherPlan
+from firmware_sim.life import WeatherPlan
+from firmware_sim.noise import Climate, FieldBus, LoadCell, Vibration
+from firmware_sim.plan import ClimatePlan, DoorPlan, ShockPlan, WaterPlan, WeigherPlan
 from firmware_sim.plant import Plant
 from firmware_sim.world import World
 
@@ -49,7 +51,7 @@ def _poll(name: str, plant: Plant) -> _Poll:
     return _Poll(name=name, plant=plant, world=plant.world, value=0.0, asked_s=now_s)
 
 
-def weigher_unit(plan: WeigherPlan, plant: Plant, cell: LoadCell) -> Unit:
+def weigher_unit(plan: WeigherPlan, plant: Plant, cell: LoadCell, bus: FieldBus) -> Unit:
     """Return the slave of a weighing transmitter."""
     poll = _poll(plan.name, plant)
 
@@ -60,45 +62,52 @@ def weigher_unit(plan: WeigherPlan, plant: Plant, cell: LoadCell) -> Unit:
             return None
         return weighing_transmitter(mass_g=poll.value, stable=stable, capacity_g=plan.capacity_g)
 
-    return Unit(sample=sample, sent=poll.sent)
+    return Unit(sample=sample, sent=poll.sent, bus=bus)
 
 
-def climate_unit(plan: ClimatePlan, plant: Plant, noise: Climate) -> Unit:
+def climate_unit(
+    plan: ClimatePlan, plant: Plant, noise: Climate, bus: FieldBus, weather: WeatherPlan
+) -> Unit:
     """Return the slave of a temperature and humidity transmitter."""
     poll = _poll(plan.name, plant)
 
     def sample() -> Bank | None:
         poll.begin()
         air = poll.world.air[plan.zone]
-        poll.value = noise.temperature_c(air.sensed_c)
+        outdoors_c = plan.weather_share * weather.offset_c(plant.clock.unix_us())
+        poll.value = noise.temperature_c(air.sensed_c + outdoors_c)
         if poll.cut:
             return None
         humidity_pct = noise.humidity_pct(air.sensed_pct)
         return climate_transmitter(temperature_c=poll.value, humidity_pct=humidity_pct)
 
-    return Unit(sample=sample, sent=poll.sent)
+    return Unit(sample=sample, sent=poll.sent, bus=bus)
 
 
-def shock_unit(plan: ShockPlan, plant: Plant, noise: Vibration) -> Unit:
+def shock_unit(plan: ShockPlan, plant: Plant, noise: Vibration, bus: FieldBus) -> Unit:
     """Return the slave of a shock transmitter: its register holds the highest recent peak."""
     poll = _poll(plan.name, plant)
 
     def sample() -> Bank | None:
         quiet_g = noise.peak_g(min(poll.begin(), plan.hold_s), busy=poll.world.at_work)
-        jolt = poll.world.jolts.get(plan.zone)
-        poll.value = max(quiet_g, jolt.peak_g if jolt is not None else 0.0)
+        poll.value = max(quiet_g, poll.world.peak_g(plan.zone))
         return None if poll.cut else shock_transmitter(peak_g=poll.value, hold_s=plan.hold_s)
 
-    return Unit(sample=sample, sent=poll.sent)
+    return Unit(sample=sample, sent=poll.sent, bus=bus)
 
 
-def door_unit(plan: DoorPlan, plant: Plant) -> Unit:
-    """Return the slave of a door contact."""
+def contact_unit(plan: DoorPlan | WaterPlan, plant: Plant, bus: FieldBus) -> Unit:
+    """Return the slave of a door contact or of a leak sensor."""
     poll = _poll(plan.name, plant)
 
     def sample() -> Bank | None:
         poll.begin()
-        poll.value = float(poll.world.doors_open_s[plan.zone] > 0.0)
-        return None if poll.cut else door_contact(is_open=bool(poll.value))
+        if isinstance(plan, DoorPlan):
+            poll.value = float(poll.world.doors_open_s[plan.zone] > 0.0)
+            bank = door_contact(is_open=bool(poll.value))
+        else:
+            poll.value = float(plan.zone in poll.world.wet)
+            bank = leak_sensor(is_wet=bool(poll.value))
+        return None if poll.cut else bank
 
-    return Unit(sample=sample, sent=poll.sent)
+    return Unit(sample=sample, sent=poll.sent, bus=bus)

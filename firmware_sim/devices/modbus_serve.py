@@ -18,9 +18,11 @@ from firmware_sim.devices.modbus import (
     tcp_reply,
 )
 from firmware_sim.devices.pty import PtyPort
+from firmware_sim.noise import BusError, FieldBus
 
 CONNECTIONS_MAX = 16  # what a small field-bus coupler takes
 IDLE_S_MAX = 300.0  # a half-open connection is dropped in the end
+LATE_S = 1.0  # masters wait some tenths of a second
 RTU_GAP_S = 0.05  # 1.5 characters at any baud rate in use, with room for a busy machine
 
 
@@ -30,6 +32,11 @@ class Unit:
 
     sample: Callable[[], Bank | None]  # None: the unit does not answer
     sent: Callable[[], None]
+    bus: FieldBus | None = None  # what goes wrong between it and its master
+
+    def error(self) -> BusError:
+        """Return what goes wrong with the transaction under way."""
+        return BusError.NONE if self.bus is None else self.bus.one()
 
 
 class ModbusTcpServer:
@@ -54,7 +61,12 @@ class ModbusTcpServer:
         unit = self._units.get(body[0])
         bank = unit.sample() if unit is not None else None
         if unit is not None and bank is not None:
+            error = unit.error()
+            if error in {BusError.TIMEOUT, BusError.CRC}:
+                return True  # a coupler drops the unit's damaged reply: to its master both are one
             reply = tcp_reply(header[:2], body[0], answer(body[1:], bank))
+            if error is BusError.LATE:
+                await asyncio.sleep(LATE_S)
             unit.sent()
             writer.write(reply)
             await writer.drain()
@@ -76,8 +88,16 @@ def serve_rtu(port: PtyPort, number: int, unit: Unit, clock: Clock) -> None:
         while (request := take_rtu_request(pending)) is not None:
             asked, pdu = request
             bank = unit.sample() if asked == number else None
-            if bank is not None:
+            error = unit.error() if bank is not None else BusError.TIMEOUT
+            if bank is None or error is BusError.TIMEOUT:
+                continue
+            reply = rtu_reply(asked, answer(pdu, bank))
+            if error is BusError.CRC:
+                port.write(reply[:-1] + bytes((reply[-1] ^ 0xFF,)))
+            elif error is BusError.LATE:
+                asyncio.get_running_loop().call_later(LATE_S, port.write, reply)
+            else:
                 unit.sent()
-                port.write(rtu_reply(asked, answer(pdu, bank)))
+                port.write(reply)
 
     port.on_bytes(received, hung_up=pending.clear)

@@ -80,3 +80,8 @@ _CONTACT_ADDRESS: Final = 0
 def door_contact(*, is_open: bool) -> Bank:
     """Return the one discrete input of a door contact: 1 while the door is open."""
     return Bank(discrete={_CONTACT_ADDRESS: is_open})
+
+
+def leak_sensor(*, is_wet: bool) -> Bank:
+    """Return the one discrete input of a leak sensor: 1 while its floor is wet."""
+    return Bank(discrete={_CONTACT_ADDRESS: is_wet})

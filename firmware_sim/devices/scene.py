@@ -5,14 +5,14 @@ equal, because a sensor has noise. Only a frozen camera repeats itself.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from random import Random
 from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from firmware_sim.noise import seeded
+from firmware_sim.noise import Surroundings, seeded
 from firmware_sim.world import Sight, World
 
 SIZE_PX: Final = (640, 480)
@@ -47,6 +47,13 @@ def view_of(world: World, camera: str, zones: Collection[str]) -> View:
         covered=camera in world.covered,
         sights=world.sights.get(camera, frozenset()),
     )
+
+
+def meeting(view: View, met: Surroundings) -> View:
+    """Return the view with what the camera meets without anybody's doing."""
+    sights = {Sight.TRUCK} if met.truck else set[Sight]()
+    sights |= {Sight.DIMMED} if met.dimmed else set()
+    return replace(view, sights=view.sights | sights)
 
 
 class Scene:

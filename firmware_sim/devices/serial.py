@@ -5,6 +5,7 @@ noted with the time just before the bytes leave.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from firmware_sim.clock import ticks
@@ -108,16 +109,21 @@ async def run_tracker(
 ) -> None:
     """Give each second's fix to ``send`` until cancelled; it tells whether somebody listened."""
     async for dt_s in ticks(plant.clock, GNSS_PERIOD_S):
-        east_m, north_m = wander.step_m(dt_s)
+        world, unix_us = plant.world, plant.clock.unix_us()
+        errors = wander.block(1, dt_s)
+        x_m, y_m = world.places_m.get(plan.name, (plan.x_m, plan.y_m))
         lat_deg, lon_deg = to_degrees(
             origin_lat_deg=scenario.origin_lat_deg,
             origin_lon_deg=scenario.origin_lon_deg,
-            x_m=plan.x_m + east_m,
-            y_m=plan.y_m + north_m,
+            x_m=x_m + float(errors.east_m[0]),
+            y_m=y_m + float(errors.north_m[0]),
         )
-        world, unix_us = plant.world, plant.clock.unix_us()
         whole_s_us = unix_us // 1_000_000 * 1_000_000  # receivers compute on the whole second
-        if send(Fix(unix_us=whole_s_us, lat_deg=lat_deg, lon_deg=lon_deg)):
+        fix = Fix(unix_us=whole_s_us, lat_deg=None, lon_deg=None)
+        if errors.fixed[0]:
+            hdop = float(errors.hdop[0])
+            fix = replace(fix, lat_deg=lat_deg, lon_deg=lon_deg, hdop=hdop)
+        if send(fix):
             plant.wrote(plan.name, world, unix_us=unix_us)
 
 

@@ -67,12 +67,9 @@ class CameraLife:
         self.trucks = Spells(
             _DAY_S / trucks if trucks else 0.0, profile.truck_s, fork(rng), fixed=True
         )
-        # A step down and a step up: two of them each time the light is low.
-        self.dim = Spells(
-            2.0 * _DAY_S / steps * 0.7 if steps else 0.0,
-            0.3 * 2.0 * _DAY_S / steps if steps else 0.0,
-            fork(rng),
-        )
+        # Two steps each time the light is low, for a third of the time.
+        between_s = _DAY_S / steps if steps else 0.0
+        self.dim = Spells(between_s * 4.0 / 3.0, between_s * 2.0 / 3.0, fork(rng))
         self.outages = Spells(
             _WEEK_S / weekly if weekly else 0.0, profile.camera_outage_s, fork(rng), fixed=True
         )
