@@ -33,8 +33,9 @@ def list_scenarios() -> None:
     for name in scenario_names():
         scenario = load_scenario(name)
         lots = ", ".join(lot.name for lot in scenario.lots)
+        family = "a family of sites, the first with " if scenario.is_family else ""
         typer.echo(
-            f"{name}: {len(scenario.zones)} zones, lots {lots}; "
+            f"{name}: {family}{len(scenario.zones)} zones, lots {lots}; "
             f"gateways {', '.join(scenario.gateways())}"
         )
 

@@ -206,7 +206,7 @@ async def test_a_signal_ends_the_program_cleanly(tmp_path: Path, number: signal.
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--scenario", "habour"), b"there is harbour"),
+        (("--scenario", "habour"), b"there is evaluation, harbour"),
         (("--noise", "loud"), b"demo, site"),
         (("--backend-url", "http://127.0.0.1:1"), b"--feed-token-file"),
     ],
@@ -231,4 +231,5 @@ async def test_scenarios_are_listed() -> None:
         output, _ = await process.communicate()
 
     assert process.returncode == 0
-    assert output.startswith(b"harbour: 5 zones, lots copper, aluminium, fish, lubricant")
+    assert b"harbour: 5 zones, lots copper, aluminium, fish, lubricant" in output
+    assert b"evaluation: a family of sites" in output
