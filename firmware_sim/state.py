@@ -75,13 +75,7 @@ def _sensors(
         x_m, y_m = centre_m(zones[zone])
         sensor: dict[str, object] = {"name": name, "kind": kind, "gateway": gateway, "zone": zone}
         sensor |= {"x": x_m, "y": y_m, "cut": name in world.cut_cables, "truth": dict(truth)}
-        if name in ports:
-            port = ports[name]
-            sensor["port"] = {
-                "path": port.path,
-                "open": port.listening,
-                "bytes_lost": port.bytes_lost,
-            }
+        sensor |= _port(ports.get(name))
         found.append(sensor)
 
     for reader in scenario.readers:
@@ -110,3 +104,10 @@ def _sensors(
         truth = {"covered": camera.name in world.covered, "sights": sights}
         add(camera.name, "camera", camera.gateway, camera.watches[0], truth)
     return found
+
+
+def _port(port: Port | None) -> dict[str, object]:
+    if port is None:
+        return {}
+    shown = {"path": port.path, "open": port.listening, "bytes_lost": port.bytes_lost}
+    return {"port": shown}
