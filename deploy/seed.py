@@ -256,7 +256,7 @@ def _add_lots(
             "owner_party": owner_party,
             "commodity_id": commodity_id(lot.commodity),
             "instrument_id": lot.instrument,
-            "pledged_mass_g": lot.net_g * len(lot.epcs),
+            "pledged_mass_g": sum(item.net_g for item in lot.items),
         }
         lots[lot.name] = logistics.post("/api/lots", body)["id"]
         logistics.post(f"/api/lots/{lots[lot.name]}/items", {"items": _items(lot)})
@@ -267,11 +267,11 @@ def _items(lot: LotPlan) -> list[dict[str, Any]]:
     return [
         {
             "name": f"{lot.name}-{number:02d}",
-            "epc": epc.lower(),
-            "net_mass_g": lot.net_g,
-            "tare_mass_g": lot.tare_g,
+            "epc": item.epc.lower(),
+            "net_mass_g": item.net_g,
+            "tare_mass_g": item.tare_g,
         }
-        for number, epc in enumerate(lot.epcs, 1)
+        for number, item in enumerate(lot.items, 1)
     ]
 
 
