@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` and `make test`. Everything goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo story chaos package test bench fuzz check lint types imports fix setup env-demo env-dev lock clean
+.PHONY: help demo story chaos evaluate package test bench fuzz check lint types imports fix setup env-demo env-dev lock clean
 
 PYTHON_ENV := .venv/bin
 JOBS ?= 2
@@ -19,12 +19,19 @@ story: env-demo ## Run the demo's story without a person; the last line is JSON
 chaos: env-demo ## Kill programs at 50 random moments, then count every reading; SEED=n repeats
 	@$(PYTHON_ENV)/python -m deploy chaos $(if $(SEED),--seed $(SEED))
 
+evaluate: env-demo ## Measure detection over simulated months; SITES= DAYS= SEEDS=1..40 SCENARIO= WITHOUT= JSON=1
+	@$(PYTHON_ENV)/python -m deploy evaluate $(if $(SCENARIO),--scenario $(SCENARIO)) \
+		$(if $(SITES),--sites $(SITES)) $(if $(DAYS),--days $(DAYS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(WITHOUT),--without $(WITHOUT)) $(if $(JOBS),--jobs $(JOBS)) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(STEP_S),--step-s $(STEP_S)) $(if $(OUT),--out $(OUT)) $(if $(JSON),--json)
+
 package: env-demo ## Build the gateway's Debian package into dist/; ARCH=amd64 or arm64
 	@$(PYTHON_ENV)/python -m deploy package $(if $(ARCH),--arch $(ARCH))
 
+# The order is tests/fixtures/order.py's; by default files with few tests, which are long, come last.
 test: env-dev ## Run all tests and checks
 	@deploy/install.sh test-tools
-	$(PYTHON_ENV)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
+	$(PYTHON_ENV)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 	@$(MAKE) --no-print-directory check
 
 bench: env-dev ## Measure against yardsticks; ONLY=name for one

@@ -9,6 +9,7 @@ import typer
 from deploy.chaos import run_chaos
 from deploy.demo import run_demo
 from deploy.errors import DeployError
+from deploy.evaluate import command as evaluation
 from deploy.gateway_package import Architecture, build_package
 from deploy.stack import StackOptions
 from deploy.story import run_story
@@ -54,6 +55,37 @@ def chaos(
     """Kill programs at random moments, then count every reading; the last line is JSON."""
     options = StackOptions(state_dir=state_dir, fresh=True, seed=seed)
     raise typer.Exit(run_chaos(options, kills=kills))
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913 - one parameter an option of the command line
+    *,
+    scenario: Annotated[
+        str, typer.Option(help="A scenario by name, or a path that ends in .toml.")
+    ] = "evaluation",
+    sites: Annotated[int, typer.Option(help="Sites a seed, side by side.")] = 2,
+    days: Annotated[int, typer.Option(help="Simulated days.")] = 7,
+    seeds: Annotated[str, typer.Option(help="Such as 1..40, 7 or 1,4,9.")] = "1..2",
+    without: Annotated[str, typer.Option(help="Kinds of sensor that are not there.")] = "",
+    jobs: Annotated[int, typer.Option(help="Processes; 0: as many as cores.")] = 0,
+    step_s: Annotated[int, typer.Option(help="The longest batch, if nothing is found.")] = 3_600,
+    only: Annotated[str, typer.Option(help="SEED:SITE:LABEL: tell that case in full.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("var/evaluate"),
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is JSON.")] = False,
+) -> None:
+    """Measure detection over simulated months, beside a threshold rule; write a report."""
+    options = evaluation.Options(
+        scenario=scenario,
+        sites=sites,
+        days=days,
+        seeds=evaluation.parse_seeds(seeds),
+        without=evaluation.parse_without(without),
+        jobs=jobs or evaluation.default_jobs(),
+        step_s=step_s,
+        out=out,
+        only=evaluation.parse_only(only),
+    )
+    raise typer.Exit(evaluation.run_evaluation(options, as_json=as_json))
 
 
 @app.command()

@@ -1,0 +1,85 @@
+"""The moments at which time alone may change what is decided: when a sensor is silent."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.collateral.rules.surveillance import (
+    GAPS_WITHOUT_GOOD_MAX,
+    LOST_GRAVE_US,
+)
+from backend.collateral.types import SensorKey
+from deploy.evaluate.registry import MAX_GAP_S
+from deploy.evaluate.reported import Reported
+from deploy.evaluate.tables import Channels
+from schemas.quantities import Quantity
+
+Int64s = NDArray[np.int64]
+
+SECOND_US: Final = 1_000_000
+GAP_US: Final = MAX_GAP_S * SECOND_US
+_OF_READINGS: Final = (GAP_US, LOST_GRAVE_US)
+_OF_GOOD: Final = (GAP_US * GAPS_WITHOUT_GOOD_MAX,)
+# Of these a sensor that talks is still of no use without a good one.
+_NEEDED: Final = (Quantity.MASS, Quantity.LATITUDE, Quantity.TEMPERATURE, Quantity.HUMIDITY)
+
+
+@dataclass(slots=True)
+class Cuts:
+    """When each sensor was heard last, and said something good last."""
+
+    channels: Channels
+    _heard_us: dict[tuple[SensorKey, Quantity | None], int] = field(
+        default_factory=dict[tuple[SensorKey, Quantity | None], int]
+    )
+
+    def find(self, part: Reported, after_us: int, until_us: int) -> set[int]:
+        """Return the moments within a span, for what one gateway sent in it."""
+        here = part.between(after_us, until_us)
+        made_us, arrival_us = here.envelopes.made_us, here.envelopes.arrival_us
+        cuts: set[int] = set()
+        keys: dict[tuple[SensorKey, Quantity | None], list[NDArray[np.int32]]] = {}
+        for channel in np.unique(here.values.channel).tolist():
+            ref = self.channels.refs[channel]
+            rows = here.values.channel == channel
+            key = (ref.gateway, ref.sensor)
+            keys.setdefault((key, None), []).append(here.values.envelope[rows])
+            if ref.quantity in _NEEDED:
+                good = rows & (here.values.quality == 0)
+                keys[key, ref.quantity] = [here.values.envelope[good]]
+        known = {key for key in self._heard_us if key[0][0] == part.gateway}
+        for key in {*keys, *known}:
+            envelopes = np.unique(np.concatenate(keys.get(key, [np.empty(0, dtype=np.int32)])))
+            last = self._heard_us.get(key)
+            made = made_us[envelopes]
+            spans = _OF_READINGS if key[1] is None else _OF_GOOD
+            cuts |= _silences(made, arrival_us[envelopes], last, spans, (after_us, until_us))
+            if len(made):
+                self._heard_us[key] = max(int(made.max()), last or 0)
+        return {cut for cut in cuts if after_us < cut < until_us}
+
+
+def _silences(
+    made_us: Int64s,
+    arrival_us: Int64s,
+    last_us: int | None,
+    patiences_us: tuple[int, ...],
+    span: tuple[int, int],
+) -> set[int]:
+    """Return when each silence is as long as it may be, and the second before."""
+    if last_us is not None:
+        made_us = np.concatenate(([last_us], made_us))
+        arrival_us = np.concatenate(([span[0]], arrival_us))
+    if not len(made_us):
+        return set()
+    newest_us = np.maximum.accumulate(made_us)
+    next_us = np.concatenate((arrival_us[1:], [span[1]]))
+    cuts: set[int] = set()
+    for patience_us in patiences_us:
+        found_us = -(-(newest_us + patience_us + 1) // SECOND_US) * SECOND_US
+        silent = found_us <= next_us
+        for cut in found_us[silent].tolist():
+            cuts |= {cut - SECOND_US, cut}
+    return cuts
