@@ -1,9 +1,10 @@
 """Weight: what a lot should weigh, and what its scale leaves behind of being off.
 
-Three lines are drawn for each weight. Far below what is expected lies the first, further than a
-forklift's bump: two weights beyond it are a drop. The second is nearer, where drift ends (see
-``load_physics``) or the installer's tolerance does: only what stays there longer than a bump is a
-loss. Slow pilferage crosses it, as the baseline follows nobody. The third is as far above.
+Three lines are drawn for each weight. Far below what is expected lies the first, further than what
+leans on a platform for a moment: two weights beyond it are a drop. The second is nearer, where
+drift ends (see ``load_physics``) or the installer's tolerance does: only what stays there longer
+than a bump is a loss. Slow pilferage crosses it, as the baseline follows nobody. The third is as
+far above.
 """
 
 from dataclasses import dataclass, replace
@@ -13,16 +14,8 @@ import numpy as np
 
 from backend.collateral.rules.let_go import let_go_g
 from backend.collateral.rules.load_base import Expected, learn_base, moved_base
-from backend.collateral.rules.load_physics import BUMP_G, BUMP_US, drift_g
-from backend.collateral.rules.load_runs import (
-    MOTION_US,
-    MOVED,
-    STOOD,
-    UNTOLD,
-    Line,
-    Weights,
-    fold_run,
-)
+from backend.collateral.rules.load_physics import BUMP_US, bump_g, drift_g
+from backend.collateral.rules.load_runs import SETTLED_US, Line, Weights, fold_run
 from backend.collateral.rules.load_still import fold_still
 from backend.collateral.rules.series import GOOD, UNSTABLE, Series, SeriesBook
 from backend.collateral.types import Baseline, Binding, LoadMemory, LotSetup, PastRun, Purpose
@@ -150,7 +143,7 @@ def _lines_g(
         loss_g = np.where(known, np.maximum(loss_g, base.gross_g - off_g), loss_g)
         excess_g = np.where(known, base.gross_g + off_g, excess_g)
     return _Lines(
-        drop_g=top_g - let_go - max(tolerance_g, BUMP_G),
+        drop_g=top_g - let_go - max(tolerance_g, bump_g(gross_g)),
         loss_g=loss_g - let_go,
         excess_g=excess_g,
         band_g=max(BAND_G_MIN, BAND_SHARE * gross_g),
@@ -187,8 +180,7 @@ def _weights(memory: LoadMemory, readings: Series, book: SeriesBook, binding: Bi
     last_us = np.concatenate(([first_us], readings.at_us[unstable]))
     last_us = last_us[np.searchsorted(unstable, rows)]
     since_us = good.at_us - last_us
-    moved = np.where((since_us >= 0) & (since_us <= MOTION_US), MOVED, STOOD)
-    moved = np.where(last_us == _NEVER_US, UNTOLD, moved)
+    moved = (since_us >= 0) & (since_us <= SETTLED_US)
     arrived_us = book.arrivals_us(binding.gateway, good.number)
     return Weights(good=good, arrived_us=arrived_us, moved=moved)
 

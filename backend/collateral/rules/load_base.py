@@ -10,16 +10,15 @@ from typing import Final
 
 import numpy as np
 
-from backend.collateral.rules.load_physics import REGISTERED_SHARE
+from backend.collateral.rules.load_physics import NOISE, REGISTERED_SHARE, full_scale_g
 from backend.collateral.rules.series import Series
 from backend.collateral.types import Baseline, LoadMemory, Minute
 from backend.telemetry.types import Floats
 
 MINUTE_US: Final = 60_000_000
 READINGS_MIN: Final = 3  # A gateway tells of a weight that stays each 5 to 15 s.
-# A minute is quiet when its weights lie this near each other, of the load; and no less than that.
-QUIET_SHARE: Final = 0.000_5
-QUIET_G_MIN: Final = 2_000.0
+# A minute is quiet when its weights lie as near each other as ten standard deviations of noise.
+QUIET_SHARE: Final = 2 * NOISE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ def learn_base(
 
 
 def _is_whole(minute: Minute, expected: Expected) -> bool:
-    quiet_g = max(QUIET_G_MIN, QUIET_SHARE * expected.gross_g)
+    quiet_g = QUIET_SHARE * full_scale_g(expected.gross_g)
     apart_g = minute.sum_g / minute.readings - expected.gross_g
     return (
         minute.readings >= READINGS_MIN

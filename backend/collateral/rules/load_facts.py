@@ -36,8 +36,8 @@ from backend.collateral.types import (
 )
 from schemas.quantities import Quantity
 
-# What is set down heavier or lighter this long after goods were off the scale took their place.
-SWAPPED_US: Final = 3_600_000_000
+# What stands there heavier at the next weight after goods were off the scale took their place.
+SWAPPED_US: Final = 15_000_000
 # A scale that shows less than this share of what it should was set to zero, not emptied.
 ZERO_SHARE: Final = 0.01
 _NAMED_MAX: Final = 8  # Items named in one line; all are in the evidence.
@@ -67,13 +67,13 @@ def load_facts(setup: LotSetup, load: Load | None, fused: Fused, seen: Seen) -> 
 def _short(weighed: Weighed) -> list[Fact]:
     """Return that goods are missing by weight, with the items that explain it."""
     load, fused = weighed.load, weighed.fused
-    if load.level is None or load.run.since is None:
+    if load.level is None or load.run.since is None or not (load.confirmed or load.run.moved):
         return []
     names = [where for where, _ in fused.taken if where.custody is ItemCustody.MISSING]
     rest_matters = fused.rest_g > 0 and load.short
     grave = load.confirmed and (bool(names) or (rest_matters and not load.is_patient))
     nats = PRIOR_NATS + weight_nats(load)
-    if not names and load.match.is_lift:
+    if not names and load.match.is_lift and not load.set_down:
         nats = min(nats, LIFT_NATS + load.run.lasted_us / 1_000_000 / LIFT_S)
     tags = [last_seen(where, "tag last read", nats=odds) for where, odds in fused.taken]
     nats += max((odds for _, odds in fused.taken), default=0.0)
@@ -104,7 +104,7 @@ def _short_text(weighed: Weighed, names: list[Whereabouts]) -> str:
         text += f", which is {', '.join(sorted(moved)[:_NAMED_MAX])} in another zone"
     elif load.match.items or load.match.goods:
         text += f": {_matched(load)}"
-    if load.is_patient and not listed and fused.rest_g:
+    if load.is_patient and load.match.is_lift and not listed and fused.rest_g:
         text += ", perhaps on a fork"
     return text
 
@@ -140,16 +140,12 @@ def _tampered(weighed: Weighed) -> list[Fact]:
     since, level = load.run.since, load.level
     if since is None or level is None or not load.confirmed or not load.short:
         return []
-    if load.run is load.memory.drop and load.run.moved is False:
-        zeroed = abs(level.value) <= max(load.off_g, ZERO_SHARE * load.reference_g)
-        what = "was set to zero" if zeroed else "jumped"
-        return [_tamper(weighed, FactKind.TAMPER, f"the scale of {setup.name} {what}, unmoved")]
-    if weighed.fused.rest_g <= 0 or load.is_patient or load.run.lasted_us < _left_us(weighed):
-        return []
-    if not _all_read_since(weighed, since):
+    if weighed.fused.rest_g <= 0 or load.is_patient or not _all_read_since(weighed, since):
         return []
     text = f"{setup.name}: goods are gone and their tags stayed"
-    return [_tamper(weighed, FactKind.TAGS_LEFT, text)]
+    if abs(level.value) <= max(load.off_g, ZERO_SHARE * load.reference_g):
+        text = f"the scale of {setup.name} was set to zero, or its goods are gone: all tags stayed"
+    return [_tamper(weighed, text)]
 
 
 def _left_us(weighed: Weighed) -> int:
@@ -167,7 +163,7 @@ def _all_read_since(weighed: Weighed, since: Sample) -> bool:
     )
 
 
-def _tamper(weighed: Weighed, kind: FactKind, text: str) -> Fact:
+def _tamper(weighed: Weighed, text: str) -> Fact:
     load = weighed.load
     assert load.run.since is not None, "asked for of a run only"
     tags: Iterable[Evidence] = (
@@ -178,7 +174,7 @@ def _tamper(weighed: Weighed, kind: FactKind, text: str) -> Fact:
     )
     return Fact(
         key="tamper:load",
-        kind=kind,
+        kind=FactKind.TAGS_LEFT,
         grave=True,
         text=text,
         evidence=(*_weights(load), *tags),
@@ -201,10 +197,7 @@ def _excess(weighed: Weighed) -> list[Fact]:
     )
     text = f"{setup.name} weighs {more_kg:.0f} kg more than it should"
     key, kind = "excess", FactKind.LOAD_EXCESS
-    if run.moved is False:
-        key, kind = "tamper:excess", FactKind.TAMPER
-        text = f"the scale of {setup.name} shows {more_kg:.0f} kg more, unmoved"
-    elif swapped:
+    if swapped:
         key, kind = "tamper:excess", FactKind.TAMPER
         text += " since goods were off its scale: others may stand in their place"
     evidence = [reading(load.binding.key, Quantity.MASS, run.since, "weight rose", _kg(load))]
@@ -271,9 +264,6 @@ def _past_fact(weighed: Weighed, past: PastRun) -> Fact:
         grave = past.line == DROP and not handled and past.lasted_us >= BUMP_US
         key, kind = "load", FactKind.LOAD_SHORT
         text = f"{setup.name} weighed {off_kg:.0f} kg less than it should for a while"
-    if past.moved is False:
-        grave, key, kind = True, "tamper:excess", FactKind.TAMPER
-        text += ", its scale unmoved"
     evidence = (
         reading(load.binding.key, Quantity.MASS, past.since, "weight changed", _kg(load)),
         reading(load.binding.key, Quantity.MASS, past.level, "last such weight", _kg(load)),

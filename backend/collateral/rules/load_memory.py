@@ -99,7 +99,7 @@ def _run_of(listed: list[Any] | None) -> LoadRun:
         tail_g=float(tail_g),
         last_at_us=int(last_at_us),
         lasted_us=int(lasted_us),
-        moved=_maybe(moved, bool),
+        moved=bool(moved),
         found_us=_maybe(found, int),
     )
 
@@ -112,20 +112,18 @@ def _past_json(past: PastRun) -> list[object]:
         level,
         past.worst_g,
         past.lasted_us,
-        past.moved,
         past.found_us,
     ]
 
 
 def _past_of(listed: list[Any]) -> PastRun:
-    line, since, level, worst_g, lasted_us, moved, found_us = listed
+    line, since, level, worst_g, lasted_us, found_us = listed
     return PastRun(
         line=str(line),
         since=sample_of(since),
         level=sample_of(level),
         worst_g=float(worst_g),
         lasted_us=int(lasted_us),
-        moved=_maybe(moved, bool),
         found_us=int(found_us),
     )
 

@@ -16,12 +16,8 @@ from backend.collateral.types import LoadRun, PastRun, Sample
 from backend.telemetry.types import Floats, Int64s
 
 CONFIRMING_READINGS: Final = 2
-# Motion this long before a weight belongs to it: an indicator settles in a second or two, and a
-# gateway tells of a weight that stays each five.
-MOTION_US: Final = 30_000_000
-UNTOLD: Final = -1  # The scale has never shown motion: perhaps it can not.
-STOOD: Final = 0
-MOVED: Final = 1
+# A weight within this of motion is what the scale settled at.
+SETTLED_US: Final = 3_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +42,7 @@ class Weights:
 
     good: Series
     arrived_us: Int64s
-    moved: NDArray[np.int_]
+    moved: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.good)
@@ -96,8 +92,7 @@ def fold_run(
 def _begun(weights: Weights, row: int) -> LoadRun:
     """Return a run of one reading, which may be nothing."""
     sample = weights.good.sample(row)
-    told = int(weights.moved[row])
-    moved = None if told == UNTOLD else told == MOVED
+    moved = bool(weights.moved[row])
     return LoadRun(
         since=sample, readings=1, tail_g=sample.value, last_at_us=sample.at_us, moved=moved
     )
@@ -149,7 +144,6 @@ def _past(run: LoadRun, line: Line) -> list[PastRun]:
             level=run.level or run.since,
             worst_g=run.worst_g if run.level is not None else run.since.value,
             lasted_us=run.lasted_us,
-            moved=run.moved,
             found_us=run.found_us,
         )
     ]

@@ -129,7 +129,6 @@ def _past(still: Stillness) -> list[PastRun]:
             level=still.since,
             worst_g=still.since.value,
             lasted_us=0,
-            moved=None,
             found_us=still.found_us,
         )
     ]

@@ -7,14 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from backend.collateral.rules.load import allowed_g, expected_net_g, expected_of
+from backend.collateral.rules.load import BAND_SHARE, allowed_g, expected_net_g, expected_of
 from backend.collateral.rules.load_base import moved_base
-from backend.collateral.rules.load_physics import REGISTERED_SHARE
+from backend.collateral.rules.load_physics import BUMP_US, REGISTERED_SHARE, UNDOUBTED_SHARE
 from backend.collateral.rules.load_runs import CONFIRMING_READINGS
 from backend.collateral.rules.load_still import is_frozen
 from backend.collateral.types import Binding, ItemSetup, LoadMemory, LoadRun, LotSetup, Sample
 from backend.telemetry.types import Int64s
 
+SET_DOWN_G_MIN: Final = 5_000.0  # What comes back to a scale is more than its noise.
 STEP_G_MIN: Final = 1_000  # A measured mass is told in steps, so that noise does not revalue it.
 # Forks lift a pallet to move its neighbour and put it back within two minutes; half as long again.
 HANDLING_US: Final = 180_000_000
@@ -49,7 +50,8 @@ class Load:
 
     ``reference_g`` is what it would show if nothing had changed, give or take ``off_g``.
     ``missing_g`` is gross; ``measured_mass_g`` is net and a lower bound, ``short_mass_g`` net.
-    ``covered``: something else stands on the scale, or it does not weigh: it bears out nothing.
+    ``set_down``: part of what was missing came back, and it was no item. ``covered``: something
+    else stands on the scale, or it does not weigh: it bears out nothing.
     """
 
     binding: Binding
@@ -62,6 +64,7 @@ class Load:
     measured_mass_g: int
     short_mass_g: int
     match: Match
+    set_down: bool
     run: LoadRun
     covered: bool
 
@@ -77,8 +80,15 @@ class Load:
 
     @property
     def is_patient(self) -> bool:
-        """Whether what is missing may only hang on the forks."""
-        return self.match.is_lift and self.run.lasted_us < HANDLING_US
+        """Whether nothing grave need have happened yet.
+
+        A whole item may hang on a fork, until something else was set down in its place. What
+        weighs no more than that may lean on the platform for a moment.
+        """
+        if self.match.is_lift and not self.set_down:
+            return self.run.lasted_us < HANDLING_US
+        undoubted_g = UNDOUBTED_SHARE * self.reference_g
+        return self.run.lasted_us < BUMP_US and self.missing_g < undoubted_g
 
     def sees(self, item: ItemSetup) -> bool:
         """Return whether it would show that an item is gone."""
@@ -120,23 +130,26 @@ def decide_load(
             or level.value < expected.gross_g - expected.tolerance_g
         )
         says = Says.SHORT if is_short else Says.LIGHT
+    confirmed = run.readings >= CONFIRMING_READINGS
     step_g = max(STEP_G_MIN, binding.tolerance_mass_g // 4)
     net_missing_g = max(0, missing_g - sum(item.tare_mass_g for item in gone))
     measured_g = max(0, net_g - min(off_g, expected.tolerance_g))
-    if says is not Says.WHOLE:
+    if says is not Says.WHOLE and confirmed:
         measured_g = max(0, net_g - net_missing_g - off_g) // step_g * step_g
-    short_g = max(1, min(net_g, net_missing_g) // step_g * step_g)
+    # One weight alone locks, and revalues nothing.
+    short_g = max(1, min(net_g, net_missing_g) // step_g * step_g) if confirmed else 1
     return Load(
         binding=binding,
         memory=memory,
         says=says,
-        confirmed=run.readings >= CONFIRMING_READINGS,
+        confirmed=confirmed,
         reference_g=reference_g,
         off_g=off_g,
         missing_g=missing_g,
         measured_mass_g=measured_g,
         short_mass_g=short_g if says is Says.SHORT else 0,
         match=match,
+        set_down=_set_down(run, setup.items),
         run=run,
         covered=memory.excess.found_us is not None or is_frozen(memory.still),
     )
@@ -172,6 +185,15 @@ def _count(missing_g: int, masses_g: Int64s, near_g: float) -> int:
     rows, others = np.triu_indices(len(some), 1)
     pairs_g = some[rows] + some[others]
     return 2 if np.abs(pairs_g - missing_g).min(initial=np.inf) <= near_g else 0
+
+
+def _set_down(run: LoadRun, items: Sequence[ItemSetup]) -> bool:
+    """Return whether something came back that is lighter, or heavier, than what was lifted."""
+    if run.level is None:
+        return False
+    back_g = run.level.value - run.worst_g
+    near_g = max(SET_DOWN_G_MIN, BAND_SHARE * abs(run.worst_g))
+    return back_g > near_g and explain(int(back_g), items, int(near_g)).items == 0
 
 
 def _run_of(setup: LotSetup, memory: LoadMemory, reference_g: int, off_g: int) -> LoadRun:

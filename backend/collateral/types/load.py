@@ -14,7 +14,7 @@ class LoadRun:
 
     ``level`` is the newest weight that another one bears out, ``worst_g`` the farthest such, and
     ``tail_g`` the newest whatever it is. ``lasted_us`` counts readings' own time. ``moved`` tells
-    whether the scale showed motion just before; None: it never shows any. ``found_us`` is when
+    whether the scale showed motion just before. ``found_us`` is when
     the reading came, by our clock, with which the run was long enough to be told.
     """
 
@@ -26,7 +26,7 @@ class LoadRun:
     tail_g: float = 0.0
     last_at_us: int = 0
     lasted_us: int = 0
-    moved: bool | None = None
+    moved: bool = False
     found_us: int | None = None
 
 
@@ -39,7 +39,6 @@ class PastRun:
     level: Sample
     worst_g: float
     lasted_us: int
-    moved: bool | None
     found_us: int
 
 
