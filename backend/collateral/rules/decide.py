@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from backend.collateral.rules.view import tamper_facts
-
 from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.fusion import GONE, Fused, fuse
@@ -20,6 +18,7 @@ from backend.collateral.rules.presence import Whereabouts, decide_items
 from backend.collateral.rules.strayed import is_outside, position_facts
 from backend.collateral.rules.surveillance import Lost, lost_fact, lost_sensors
 from backend.collateral.rules.tags import excused, item_facts, zone_names
+from backend.collateral.rules.view import tamper_facts
 from backend.collateral.rules.weigh import Load, Says, decide_load
 from backend.collateral.types import (
     Binding,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from backend.collateral.rules.vehicles import fold_vehicle
 
 from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook
+from backend.collateral.rules.vehicles import fold_vehicle
 from backend.collateral.types import (
     CONTACT_OPEN,
     Health,

@@ -85,10 +85,13 @@ def tamper_facts(setup: LotSetup, seen: Seen) -> list[Fact]:
 
 def _done(binding: Binding, state: SensorState, seen: Seen) -> list[_Done]:
     """Return each kind of tampering that stands, or ended in what has just come, by name."""
-    opened = open_since(state) if binding.purpose is Purpose.DOOR else None
-    if opened is not None:
-        return [_Done(what=OPEN, since=opened, until_us=None)]
-    if binding.purpose not in (Purpose.CAMERA, Purpose.POSITION, Purpose.DOOR):
+    if binding.purpose is Purpose.DOOR:
+        opened = open_since(state)
+        if opened is not None:
+            return [_Done(what=OPEN, since=opened, until_us=None)]
+        if state.opened is None:
+            return []  # A release order explains it.
+    elif binding.purpose not in (Purpose.CAMERA, Purpose.POSITION):
         return []
     ended = {
         what: _Done(what=what, since=spell.since, until_us=spell.until_us)

@@ -1,7 +1,6 @@
 """Lots as registered, and the state that their sensors say they are in."""
 
 from backend.collateral.types.camera import TamperSpell, VehicleSpell
-
 from backend.collateral.types.load import (
     Baseline,
     LoadMemory,
