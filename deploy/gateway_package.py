@@ -27,6 +27,7 @@ LIB: Final = Path("usr/lib") / NAME
 SOURCES: Final = ROOT / "deploy/gateway"
 PACKAGES: Final = ("gateway", "schemas")
 PIP_S_MAX: Final = 900.0  # Twenty wheels over a slow line.
+XZ_LEVEL: Final = 6  # As Debian's own.
 GLIBC: Final = range(17, 37)  # manylinux_2_17 to 2_36, which is Debian 12's.
 
 CONTROL: Final = """\
@@ -78,8 +79,10 @@ _FILES: Final = (
 )
 
 
-def build_package(architecture: Architecture, output: Path) -> Path:
+def build_package(architecture: Architecture, output: Path, *, xz_level: int = XZ_LEVEL) -> Path:
     """Build the package into the folder ``output``; return its file.
+
+    ``xz_level`` is from 0, which is ten times as fast, to 9.
 
     Raises:
         DeployError: A tool is missing or failed; its words are in it.
@@ -92,8 +95,9 @@ def build_package(architecture: Architecture, output: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=f"{NAME}-") as folder:
         tree = Path(folder) / "tree"
         fill_tree(tree, architecture, version)
-        # Root's files, whoever builds; xz as Debian's own.
-        _run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(file))
+        # Root's files, whoever builds.
+        compression = ("-Zxz", f"-z{xz_level}")
+        _run("dpkg-deb", "--root-owner-group", *compression, "--build", str(tree), str(file))
     return file
 
 

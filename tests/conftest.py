@@ -1,3 +1,3 @@
 """Fixtures by topic, for every test."""
 
-pytest_plugins = ("tests.fixtures.database", "tests.fixtures.api")
+pytest_plugins = ("tests.fixtures.database", "tests.fixtures.api", "tests.fixtures.order")
