@@ -69,7 +69,7 @@ def run(  # noqa: PLR0913 - a command's options are its parameters
     try:
         login = _login(broker_host, broker_port, broker_user, broker_password)
         options = Options(
-            scenario=load_scenario(scenario, profile=noise),
+            scenario=load_scenario(scenario, profile=noise, seed=seed),
             directory=directory.absolute(),
             seed=seed,
             control_port=control_port,

@@ -105,9 +105,9 @@ class Stage:
         return tuple(plan.name for plan in self.scenario.readers if plan.zone == wanted)
 
     def pick(self, low: int, high: int) -> tuple[str, ...]:
-        """Return items of the lot: those asked for, or ``low`` to ``high``, but not all of many."""
+        """Return items: those asked for, or ``low`` to ``high``, but not all of many."""
         if self.asked_items:
-            return tuple(epc for epc in self.asked_items if epc in self.items)
+            return self.asked_items if set(self.asked_items) <= set(self.items) else ()
         most = min(high, max(1, len(self.items) - 1))
         if self.asked_count is not None:
             low = most = self.asked_count

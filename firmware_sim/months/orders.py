@@ -24,7 +24,7 @@ def longest_s(count: int, stay_s: float) -> float:
 def movement_items(stage: Stage, plan: MovementPlan) -> tuple[str, ...]:
     """Return the items that a movement takes: those it names, or as many as it may."""
     if plan.items:
-        return tuple(epc for epc in plan.items if epc in stage.items)
+        return plan.items if set(plan.items) <= set(stage.items) else ()
     count = min(plan.count, len(stage.items) - 1)
     return tuple(stage.rng.sample(sorted(stage.items), count)) if count > 0 else ()
 
