@@ -96,6 +96,8 @@ class LoadCell:
             dt_s: from one to the next, and from the last before to the first.
             busy: whether forklifts are about.
         """
+        if count == 0:
+            return np.empty(0), np.empty(0, dtype=np.bool_)
         steps = np.arange(1.0, count + 1.0)
         times_s = self._now_s + dt_s * steps
         moving_s = self._settling(load_g, steps, dt_s)
@@ -112,11 +114,10 @@ class LoadCell:
         self._drift(shown_g, times_s, load_g)
         self._spoil(shown_g, dt_s)
         self._lean(shown_g, moving_s, times_s, busy=busy)
-        if count:
-            self._now_s = float(times_s[-1])
-            self._load_g = load_g
-            self._creep_g = float(crept_g[-1])
-            self._moving_s = max(0.0, float(moving_s[-1]))
+        self._now_s = float(times_s[-1])
+        self._load_g = load_g
+        self._creep_g = float(crept_g[-1])
+        self._moving_s = max(0.0, float(moving_s[-1]))
         return shown_g, moving_s <= 0.0
 
     def _settling(self, load_g: float, steps: Floats, dt_s: float) -> Floats:
@@ -165,8 +166,6 @@ class LoadCell:
 
     def _lean(self, shown_g: Floats, moving_s: Floats, times_s: Floats, *, busy: bool) -> None:
         """Add what leans on the platform; the indicator sees both its edges as motion."""
-        if not len(times_s):
-            return
         for begins_s in self._arrivals.until(float(times_s[-1])):
             mass_g = self._profile.platform_bump_g * self._scale * self._leans.uniform(*_BUMP)
             mass_g *= self._leans.choice((-1.0, 1.0))
