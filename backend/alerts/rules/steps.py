@@ -112,13 +112,19 @@ def _finding(lot_id: LotId, fact: Fact) -> Finding:
     return Finding(
         cause=cause_of(lot_id, fact.key),
         kind=kind_of(fact.kind),
-        severity=Severity.CRITICAL if fact.grave else Severity.WARNING,
+        severity=_severity(fact),
         summary=fact.text,
         lot_id=lot_id,
         evidence=fact.evidence[:EVIDENCE_MAX],
         probability=min(1.0, max(0.0, fact.probability)),
         began_at=None if fact.began_us is None else datetime_of(fact.began_us),
     )
+
+
+def _severity(fact: Fact) -> Severity:
+    if fact.grave:
+        return Severity.CRITICAL
+    return Severity.INFO if fact.kind is FactKind.KNOCKED else Severity.WARNING
 
 
 def _gateway_finding(

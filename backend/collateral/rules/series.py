@@ -101,6 +101,8 @@ class SeriesBook:
             self._rows[(ref.gateway, ref.sensor), ref.quantity] = slice(begin, end)
         at_us, envelope = columns.at_us[order], columns.envelope[order]
         self._begins = begins
+        self._worst: dict[tuple[SensorKey, Quantity], int] | None = None
+        self._quantities: dict[SensorKey, list[Quantity]] | None = None
         self._extremes: dict[tuple[SensorKey, Quantity], tuple[float, float]] | None = None
         self._all = Series(
             place=place_of(envelope, at_us, base_us(batch)),
@@ -151,6 +153,21 @@ class SeriesBook:
             pairs = zip(least.tolist(), most.tolist(), strict=True)
             self._extremes = dict(zip(self._rows, pairs, strict=True))
         return self._extremes.get((sensor, quantity))
+
+    def quantities_of(self, sensor: SensorKey) -> Collection[Quantity]:
+        """Return the quantities of which there are series of a sensor."""
+        if self._quantities is None:
+            self._quantities = {}
+            for key, quantity in self._rows:
+                self._quantities.setdefault(key, []).append(quantity)
+        return self._quantities.get(sensor, ())
+
+    def worst_quality(self, sensor: SensorKey, quantity: Quantity) -> int:
+        """Return the worst quality code of a channel of the batch."""
+        if self._worst is None:
+            codes = np.maximum.reduceat(self._all.quality, self._begins).tolist()
+            self._worst = dict(zip(self._rows, codes, strict=True))
+        return self._worst[sensor, quantity]
 
     @property
     def since_us(self) -> int | None:

@@ -3,5 +3,6 @@
 from typing import Final
 
 from backend.collateral.rules.detector import Detector
+from backend.collateral.rules.detectors import garbled, knock, stuck
 
-DETECTORS: Final[tuple[Detector, ...]] = ()
+DETECTORS: Final[tuple[Detector, ...]] = (garbled.DETECTOR, stuck.DETECTOR, knock.DETECTOR)
