@@ -18,7 +18,7 @@ from schemas.receipt import StreamState
 from schemas.topics import up_topic
 from tests.gateway_double import GatewayDouble
 from tests.integration.backend.ingest.rig import Rig
-from tests.warehouse import build_warehouse
+from tests.warehouse import NET_G, TARE_G, build_warehouse
 
 pytestmark = pytest.mark.integration
 NAME = GatewayId("gw-1")
@@ -119,7 +119,8 @@ def test_connection_killed_in_the_transaction_leaves_nothing(rig: Rig, db: Datab
     """The server ends the connection before the commit: no row of the batch is there."""
     gateway = rig.made.gateway
     before = rig.made.execute("SELECT number, readings FROM stream")
-    message = gateway.seal(rig.round(gross_g=1.0), rig.now_us)
+    less_g = rig.made.gross_g - NET_G - TARE_G
+    message = gateway.seal(rig.round(gross_g=less_g), rig.now_us)
     with pytest.raises((UnavailableError, psycopg.OperationalError)):
         _write_and_be_killed(rig, db, message)
     rig.memory.forget()

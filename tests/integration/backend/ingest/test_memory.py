@@ -19,7 +19,7 @@ from schemas.quantities import EventType, Quantity
 from tests.builders import FixedClock
 from tests.gateway_double import Happening, Sealed, Value
 from tests.integration.backend.ingest.rig import SECOND_US, Rig
-from tests.warehouse import build_warehouse
+from tests.warehouse import NET_G, TARE_G, build_warehouse
 
 pytestmark = pytest.mark.integration
 NAME = GatewayId("gw-1")
@@ -105,7 +105,8 @@ def test_rolled_back_batch_is_forgotten(rig: Rig) -> None:
     """What was folded and never committed is not built upon, even if nobody said so."""
     rig.quiet(2)
     before = stored(rig)
-    message = rig.made.gateway.seal(rig.round(gross_g=1.0), rig.now_us + SECOND_US)
+    less_g = rig.made.gross_g - NET_G - TARE_G
+    message = rig.made.gateway.seal(rig.round(gross_g=less_g), rig.now_us + SECOND_US)
     with pytest.raises(StoppedError):
         _write_and_roll_back(rig, message)
     assert stored(rig) == before
