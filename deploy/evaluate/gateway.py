@@ -21,7 +21,7 @@ from deploy.evaluate.rules import heartbeat_s, report_rule
 from deploy.evaluate.silence import Pulse, is_alive, spoken_us
 from deploy.evaluate.tables import Channels, Tags
 from deploy.evaluate.thin import Told, ToldTag, thin_arrivals, thin_reads
-from firmware_sim.months.types import Raw, RawEvent, ReadBlock, ScalarBlock
+from firmware_sim.months.types import EventBlock, Raw, RawEvent, ReadBlock, ScalarBlock
 from gateway.drivers.convert import event_of
 from gateway.drivers.report import Reporter, ReportRule
 from gateway.reading import EventReading
@@ -57,7 +57,7 @@ class GatewayTwin:
         """Return what the gateway tells of ``raw``; spans come in order and without a gap."""
         values = [*self._scalars(raw), *self._inventories(raw.reads)]
         sightings = [each for block in raw.reads for each in self._reads(block)]
-        events = self._events(raw.events) + self._health(raw)
+        events = self._events(raw.events) + self._repeated(raw.repeated) + self._health(raw)
         return self._seal(values, sightings, events)
 
     def _scalars(self, raw: Raw) -> list["_Column"]:
@@ -206,6 +206,15 @@ class GatewayTwin:
                 if isinstance(each, EventReading)
             ]
         return told
+
+    def _repeated(self, blocks: Sequence[EventBlock]) -> list["_Event"]:
+        """Tell signs of life: they come more seldom than a heartbeat, so that each is told."""
+        return [
+            _Event(block.sensor, at_us, block.type, block.body)
+            for block in blocks
+            if block.sensor in self.bound
+            for at_us in block.at_us.tolist()
+        ]
 
     def _health(self, raw: Raw) -> list["_Event"]:
         """Return how the health of sensors changes; a gateway without power says nothing of it."""
