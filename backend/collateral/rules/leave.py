@@ -27,6 +27,9 @@ from schemas.quantities import Quantity
 
 # A reader misses a tag for a while; what was not read for so long after all others has gone.
 CONFIRM_US: Final = 60_000_000
+# An item that may go has gone once its tag is silent for longer than it would be by chance once in
+# twenty times. If it was there all the same it is read again, and nothing is settled by then.
+ORDERED_NATS: Final = 3.0
 # Sensors that stay silent keep an order open, and what may have left by it; not for ever.
 SILENT_US_MAX: Final = 7 * 86_400_000_000
 STEP_G: Final = 1_000  # A mass that changes is told in steps, so that noise does not revalue it.
@@ -88,7 +91,7 @@ class Looked:
             return False
         if where.custody is ItemCustody.RELOCATED:
             return where.zone_id == release.zone_id or where.zone_id in release.transit
-        return where.custody is ItemCustody.MISSING
+        return where.custody is ItemCustody.MISSING or where.nats >= ORDERED_NATS
 
     def settle(self, release: Release, gone: Sequence[Whereabouts]) -> Settlement | None:
         """Return an order's end, None while it goes on."""

@@ -7,7 +7,7 @@ speaks together: what hides one tag by chance hides few others at the same time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log
+from math import comb, exp, inf, log
 from typing import Final
 
 from backend.collateral.rules.presence_rates import (
@@ -31,15 +31,15 @@ from backend.collateral.types import (
     SensorState,
     Sight,
 )
-from backend.ids import LotId, ZoneId
+from backend.ids import ItemId, LotId, ZoneId
 from schemas.envelope import RSSI_UNKNOWN
 
 # Before anything is read: between two of its reads one tag in 160,000 is taken away.
 PRIOR_LOG_ODDS: Final = -DOUBT_MNAT / MILLI
 GONE_LOG_ODDS: Final = 0.0  # More likely gone than there: a finding.
 GRAVE_LOG_ODDS: Final = (GRAVE_MNAT - DOUBT_MNAT) / MILLI  # Beyond doubt, without other sensors.
-# What each item more that is said to be gone with the others has to say for itself.
-TOGETHER_NATS: Final = 2.0
+# Several went together only with items that are silent themselves, by more than the usual.
+TOGETHER_NATS_MIN: Final = 1.0
 SEVERAL_MIN: Final = 2
 # An item is elsewhere once its own readers miss it somewhat and another zone's reads it as one
 # that stands there; both together as surely as it would take to call it gone.
@@ -99,12 +99,14 @@ class Whereabouts:
 class _Home:
     """What an item's own readers say: evidence that it is gone, and for how long it was awaited.
 
-    ``due``: each of them has listened for as long as it takes to be missing at all.
+    ``due``: each of them has listened for as long as it takes to be missing at all. ``silent_us``
+    is how long the one that read it last has listened effectively since.
     """
 
     item: ItemSetup
     nats: float
     due: bool
+    silent_us: int
     last: Sight
     rate: Rate
 
@@ -130,8 +132,7 @@ def decide_items(
         for item in setup.items
         if (home := _home(item, by_item.get(item.id, ()), setup.id, homes, sensors)) is not None
     }
-    silent = [home for home in at_home.values() if home.nats >= TOGETHER_NATS and home.due]
-    joint = PRIOR_LOG_ODDS + sum(home.nats - TOGETHER_NATS for home in silent)
+    group, joint = _together(list(at_home.values()))
     found: list[Whereabouts] = []
     for item in setup.items:
         mine, home = by_item.get(item.id, ()), at_home.get(item.id)
@@ -140,12 +141,12 @@ def decide_items(
             found.append(_never_home(item, seen, setup))
             continue
         where = _by_home(setup, home)
-        if home in silent and len(silent) >= SEVERAL_MIN and joint > where.log_odds:
+        if item.id in group and joint > where.log_odds:
             where = replace(
                 where,
                 log_odds=joint,
-                together=len(silent),
-                all_silent=len(silent) == len(at_home),
+                together=len(group),
+                all_silent=len(group) == len(at_home),
             )
         where = _settled(where, home)
         found.append(_moved(where, home, seen, setup) or where)
@@ -176,22 +177,52 @@ def _home(
     if not mine:
         return None
     last = max(mine, key=lambda sight: (sight.made_us, sight.reader))
-    nats = last.doubt_mnat / MILLI
+    nats, silent_us = last.doubt_mnat / MILLI, 0
     for sight in mine:
         state = sensors.get(sight.reader)
         if state is None:
             continue
-        silent_us = effective_us(state, lot_id) - sight.effective_us
-        # While another reader of its zone still read it, it was there.
-        if sight is not last and state.fresh_us is not None:
-            silent_us = min(silent_us, max(0, state.fresh_us - last.made_us))
-        nats += rate_of(sight.learnt).silence_nats(silent_us)
+        unread_us = effective_us(state, lot_id) - sight.effective_us
+        if sight is last:
+            silent_us = unread_us
+        elif state.fresh_us is not None:
+            # While another reader of its zone still read it, it was there.
+            unread_us = min(unread_us, max(0, state.fresh_us - last.made_us))
+        nats += rate_of(sight.learnt).silence_nats(unread_us)
     due = all(
         absent_us(sight, sensors) >= homes[sight.reader].missing_after_s * 1_000_000
         or last.doubt_mnat >= DOUBT_MNAT
         for sight in mine
     )
-    return _Home(item=item, nats=nats, due=due, last=last, rate=rate_of(last.learnt))
+    return _Home(
+        item=item,
+        nats=nats,
+        due=due,
+        silent_us=silent_us,
+        last=last,
+        rate=rate_of(last.learnt),
+    )
+
+
+def _together(homes: Sequence[_Home]) -> tuple[frozenset[ItemId], float]:
+    """Return which items went at the same time, if any did, and the log odds that they did.
+
+    They went after the last of them was read, so that only the silence of all counts. Before
+    anything is read any number of items is as likely to go as any other, and any choice of them.
+    """
+    silent = [home for home in homes if home.due and home.nats >= TOGETHER_NATS_MIN]
+    silent.sort(key=lambda home: (-home.silent_us, str(home.item.id)))
+    group, best = frozenset[ItemId](), -inf
+    for count in range(SEVERAL_MIN, len(silent) + 1):
+        since_us = silent[count - 1].silent_us
+        nats = -log(comb(len(homes), count)) - log(len(homes) + 1)
+        for home in silent[:count]:
+            # What its gateway held back after its last report was read before the others'.
+            early_us = min(home.silent_us - since_us, home.rate.dead_us)
+            nats += home.rate.silence_nats(since_us + early_us)
+        if nats > best:
+            group, best = frozenset(home.item.id for home in silent[:count]), nats
+    return group, PRIOR_LOG_ODDS + best
 
 
 def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:

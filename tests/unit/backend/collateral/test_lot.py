@@ -220,7 +220,7 @@ def test_one_silent_tag_on_a_full_scale_is_a_warning() -> None:
     found = watched.look().decision
     assert found.state.custody is Custody.IN_ZONE
     assert [(f.kind, f.grave) for f in found.facts] == [(FactKind.ITEM_MISSING, False)]
-    watched.quiet(22, gone=frozenset(EPCS[:2]))
+    watched.quiet(60, gone=frozenset(EPCS[:2]))
     found = watched.look().decision
     assert found.state.custody is Custody.MISSING
     assert all(fact.grave for fact in found.facts)

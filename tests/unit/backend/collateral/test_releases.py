@@ -44,6 +44,7 @@ from tests.unit.backend.collateral.test_lot import (
 PALLET_G = NET_G + TARE_G
 TWO = frozenset(EPCS[:2])
 WINDOW_S = 60
+LEARN_S = 60  # Until it is known how often the tags are read.
 FINISH_S = FINISH_US // SECOND_US
 
 
@@ -126,7 +127,8 @@ def ordered(*releases: Release, **more: Any) -> Generator[Ordered]:  # noqa: ANN
     """A quiet lot under orders."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         made = Ordered(monkeypatch=monkeypatch, releases=releases, **more)
-        made.play(5)
+        made.watched.now_us -= LEARN_S * SECOND_US
+        made.play(LEARN_S + 5, each_s=10)
         yield made
 
 
@@ -165,7 +167,7 @@ def test_one_pallet_too_many_alarms_and_the_order_settles_what_it_names() -> Non
         found = lot.play(25, gone=frozenset(EPCS), mass=GROSS_G - 3 * PALLET_G)
         assert lot.findings >= {FactKind.LOAD_SHORT}
         assert all("beyond release order" in fact.text for fact in found.facts)
-        after = lot.play(70, gone=frozenset(EPCS), mass=GROSS_G - 3 * PALLET_G)
+        after = lot.play(150, gone=frozenset(EPCS), mass=GROSS_G - 3 * PALLET_G)
         assert lot.settled == [(ReleaseState.COMPLETED, ids(TWO), 2 * NET_G)]
         assert after.state.custody is Custody.MISSING
         assert after.state.quantity is QuantityState.SHORT
