@@ -88,7 +88,8 @@ class Buffer:
         return batches
 
     def _noted(self, batch: Batch) -> tuple[Batch, Rank]:
-        rank = max(map(rank_of, batch.readings), default=Rank.PERIODIC)
+        readings = batch.readings
+        rank = rank_of(readings[0]) if len(readings) == 1 else max(map(rank_of, readings))
         self._of_rank[rank] += 1
         return batch, rank
 
