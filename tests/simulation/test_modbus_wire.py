@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,17 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 
 from firmware_sim.incidents import Kind
+from firmware_sim.plan import Scenario
 from firmware_sim.site import Options
 from tests.simulation.sim_site import DEADLINE_S, Running, quick_harbour, running
 
 
 @asynccontextmanager
 async def polled(
-    tmp_path: Path,
+    tmp_path: Path, scenario: Scenario | None = None
 ) -> AsyncGenerator[tuple[Running, AsyncModbusTcpClient, AsyncModbusSerialClient]]:
     """Run the harbour and yield it with a TCP master and an RTU master."""
-    options = Options(scenario=quick_harbour(), directory=tmp_path, seed=1)
+    options = Options(scenario=scenario or quick_harbour(), directory=tmp_path, seed=1)
     async with running(options) as site:
         tcp = AsyncModbusTcpClient(
             "127.0.0.1", port=site.ports["modbus_tcp"], timeout=1, retries=0, reconnect_delay=0
@@ -144,3 +146,16 @@ async def test_noise_on_the_tcp_port_ends_only_that_connection(tmp_path: Path) -
                 assert await reader.read() == b""
         writer.close()
         assert await temperature_c(tcp) == pytest.approx(-18.0, abs=1.0)
+
+
+@pytest.mark.parametrize("error", ["bus_timeout", "bus_crc_error", "bus_late_reply"])
+async def test_a_bad_bus_gives_no_reading(tmp_path: Path, error: str) -> None:
+    """A reply that is missing, damaged or late is none, on either wire."""
+    harbour = quick_harbour()
+    bad = replace(harbour.noise, **{error: 1.0})
+    async with polled(tmp_path, replace(harbour, noise=bad)) as (_, tcp, rtu):
+        with pytest.raises(ModbusIOException):
+            await rtu.read_holding_registers(7, count=2, device_id=1)
+        if error != "bus_late_reply":  # this master would still wait for it
+            with pytest.raises(ModbusIOException):
+                await tcp.read_input_registers(1, count=1, device_id=1)

@@ -190,3 +190,23 @@ def test_the_worlds_are_one() -> None:
     world = sample(site_run(SITE, 0.1, [(60.0, partial(set_at_work, at_work=True))])).world
 
     assert world == set_at_work(build_world(SITE), at_work=True)
+
+
+def test_an_antenna_that_is_out_comes_back(plant: Plant) -> None:
+    """A reader's outage is told of as a lost antenna, and ends after its time."""
+    plan = next(plan for plan in SITE.readers if plan.name == "rfid-a")
+    failing = replace(CALM, reader_outages_per_day=200.0)
+    antenna = SiteAntenna(plan, plant, TagReads(failing, seeded(1, plan.name)))
+    assert isinstance(plant.clock, TestClock)
+    lost: list[bool] = []
+    for _ in range(20_000):
+        plant.clock.now_s += 1.0
+        if not lost or not lost[-1]:
+            antenna.look()
+        lost.append(antenna.lost())
+    turns = np.flatnonzero(np.diff(np.array(lost, dtype=np.int8)))
+
+    assert len(turns) >= 20
+    began, ended = (turns[1::2], turns[2::2]) if lost[0] else (turns[::2], turns[1::2])
+    lengths = [end - start for start, end in zip(began, ended, strict=False)]
+    assert lengths == pytest.approx([300] * len(lengths), abs=2)
