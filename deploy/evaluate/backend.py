@@ -109,7 +109,7 @@ class Backend:
         if batch is not None and batch.readings:
             book = SeriesBook(batch)
             self._fold(after, lots, batch, book)
-        around = self._around(after, lots, now_us)
+        around = self.around(after, lots, now_us)
         steps: list[Steps] = []
         raised: list[tuple[LotId, str]] = []
         for lot in lots:
@@ -136,7 +136,8 @@ class Backend:
         for lot, sights in fresh.items():
             books.sights[lot] = {**books.sights[lot], **sights}
 
-    def _around(self, books: Books, lots: Sequence[LotId], now_us: int) -> Around:
+    def around(self, books: Books, lots: Sequence[LotId], now_us: int) -> Around:
+        """Return what lots share with others, as it stands in the books."""
         by_item: dict[ItemId, list[Sight]] = defaultdict(list)
         for lot in lots:
             for (item, _), sight in books.sights[lot].items():

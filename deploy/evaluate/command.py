@@ -21,6 +21,7 @@ from deploy.evaluate.options import (
 from deploy.evaluate.outcome import Result
 from deploy.evaluate.runner import evaluate_all
 from deploy.evaluate.table import goal_lines, print_tables
+from deploy.evaluate.trace import print_case
 from firmware_sim.errors import ScenarioError
 
 TABLE_COLUMNS: Final = 150
@@ -36,6 +37,9 @@ def run_evaluation(options: Options, *, as_json: bool) -> int:
     check_options(options)
     errors = Console(stderr=True)
     try:
+        if options.only is not None:
+            print_case(Console(width=TABLE_COLUMNS, soft_wrap=True), options)
+            return 0
         results = _with_progress(options, errors)
     except ScenarioError as error:
         raise DeployError(str(error)) from error

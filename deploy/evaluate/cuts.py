@@ -1,4 +1,4 @@
-"""The moments at which time alone may change what is decided: when a sensor is silent."""
+"""The moments at which time alone may change what is decided: when sensors fall silent."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,11 +10,12 @@ from backend.collateral.rules.surveillance import (
     GAPS_WITHOUT_GOOD_MAX,
     LOST_GRAVE_US,
 )
-from backend.collateral.types import SensorKey
+from backend.collateral.types import Health, SensorKey
+from backend.telemetry.types import EventRow
 from deploy.evaluate.registry import MAX_GAP_S
 from deploy.evaluate.reported import Reported
 from deploy.evaluate.tables import Channels
-from schemas.quantities import Quantity
+from schemas.quantities import EventType, Quantity
 
 Int64s = NDArray[np.int64]
 
@@ -58,7 +59,22 @@ class Cuts:
             cuts |= _silences(made, arrival_us[envelopes], last, spans, (after_us, until_us))
             if len(made):
                 self._heard_us[key] = max(int(made.max()), last or 0)
+        for event in here.events:
+            if _is_news(event):
+                at_us = int(arrival_us[event.envelope])
+                cuts |= {at_us - SECOND_US, at_us}
         return {cut for cut in cuts if after_us < cut < until_us}
+
+
+def _is_news(event: EventRow) -> bool:
+    """Return whether an event says that a sensor is lost, which need not be sought then."""
+    match event.type:
+        case EventType.HEALTH:
+            return event.body.get("state") == Health.SILENT.value
+        case EventType.CAMERA_STATUS:
+            return event.body.get("status") != "online"
+        case _:
+            return False
 
 
 def _silences(
@@ -79,7 +95,8 @@ def _silences(
     cuts: set[int] = set()
     for patience_us in patiences_us:
         found_us = -(-(newest_us + patience_us + 1) // SECOND_US) * SECOND_US
-        silent = found_us <= next_us
+        # Of a backlog only the newest reading counts: all of it comes at the same moment.
+        silent = (found_us <= next_us) & (next_us > arrival_us)
         for cut in found_us[silent].tolist():
             cuts |= {cut - SECOND_US, cut}
     return cuts

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -101,12 +102,18 @@ class Months:
             sites += [place] * len(own.owners)
         return np.array(sites, dtype=np.int64)
 
+    def reach(self, until_us: int, progress: Callable[[float], None] = lambda _: None) -> None:
+        """Let all sites live until then, and the backend with them, in bearable pieces."""
+        begins_us = self.samplers[0].now_us
+        for piece_us in (*range(begins_us + CHUNK_US, until_us, CHUNK_US), until_us):
+            self.advance(piece_us)
+            progress((piece_us - begins_us) / (until_us - begins_us))
+
     def advance(self, until_us: int) -> None:
-        """Let all sites live until then, and the backend with them."""
+        """Let all sites live until then at once, and the backend with them."""
         begins_us = self.samplers[0].now_us
         told = [self._told(place, until_us) for place in range(len(self.runs))]
-        for after_us in range(begins_us, until_us, HOUR_US):
-            span = (after_us, min(after_us + HOUR_US, until_us))
+        for span in _hours(begins_us, until_us):
             self.permits.apply(self.drive.books, span[1])
             parts = [[part.between(*span) for part in parts] for parts in told]
             links = self._links(parts)
@@ -141,6 +148,12 @@ class Months:
         return tuple(links)
 
 
+def _hours(begins_us: int, ends_us: int) -> list[tuple[int, int]]:
+    """Return a span of time in hours of the clock, wherever it begins."""
+    edges = [begins_us, *range((begins_us // HOUR_US + 1) * HOUR_US, ends_us, HOUR_US), ends_us]
+    return list(pairwise(edges))
+
+
 def _groups(count: int, links: Collection[frozenset[int]]) -> list[list[int]]:
     """Return the sites in groups: those linked with each other together."""
     group = list(range(count))
@@ -155,10 +168,7 @@ def run_seed(
 ) -> SeedRun:
     """Return what comes of the sites of one seed; ``progress`` is told the share that is done."""
     months = Months(runs, steps_us=steps_us)
-    begins_us, ends_us = runs[0].begins_us, runs[0].ends_us
-    for until_us in (*range(begins_us + CHUNK_US, ends_us, CHUNK_US), ends_us):
-        months.advance(until_us)
-        progress((until_us - begins_us) / (ends_us - begins_us))
+    months.reach(runs[0].ends_us, progress)
     return SeedRun(
         seed=runs[0].seed,
         registered=tuple(months.registered),
