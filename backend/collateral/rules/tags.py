@@ -7,8 +7,8 @@ Source: domain.md, the table of corroboration. Items whose mass is missing are t
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backend.collateral.rules.fusion import Fused
-from backend.collateral.rules.presence import PRIOR_LOG_ODDS, Whereabouts
+from backend.collateral.rules.fusion import Fused, probability_of
+from backend.collateral.rules.presence import GRAVE_LOG_ODDS, PRIOR_LOG_ODDS, Whereabouts
 from backend.collateral.rules.weigh import Load
 from backend.collateral.types import Evidence, Fact, FactKind, ItemCustody
 from backend.ids import ItemId, ZoneId
@@ -17,6 +17,8 @@ from schemas.envelope import RSSI_UNKNOWN
 
 SEVERAL: Final = 2  # One silent tag may have failed; two at once have not.
 AT_ONCE_US: Final = 600_000_000
+# One false finding in a hundred million rounds of a tag, against a theft between as many.
+GONE_PROBABILITY: Final = probability_of(GRAVE_LOG_ODDS)
 
 
 def excused(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> set[ItemId]:
@@ -39,8 +41,17 @@ def excused(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> se
     }
 
 
-def item_facts(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> list[Fact]:
-    """Return what is wrong with a lot's items, but for those that the scale's finding names."""
+def item_facts(
+    items: Sequence[Whereabouts], load: Load | None, fused: Fused, since_us: int
+) -> list[Fact]:
+    """Return what is wrong with a lot's items, but for those that the scale's finding names.
+
+    Args:
+        items: where each is.
+        load: what the scale says, when it can be relied on.
+        fused: tags and weight together.
+        since_us: when the first of the readings came that the decision follows, by our clock.
+    """
     there = excused(items, load, fused)
     facts: list[Fact] = []
     for where in items:
@@ -48,7 +59,25 @@ def item_facts(items: Sequence[Whereabouts], load: Load | None, fused: Fused) ->
             facts.append(_missing(where, doubtful=where.item.id in there))
         elif where.custody is ItemCustody.RELOCATED:
             facts.append(_relocated(where))
+        elif where.away is not None and where.away.away_arrived_us >= since_us:
+            facts.append(_was_away(where, load))
     return facts
+
+
+def _was_away(where: Whereabouts, load: Load | None) -> Fact:
+    """Return that an item had gone beyond doubt, and is read again."""
+    assert where.away is not None, "asked for of such only"
+    doubtful = load is not None and load.sees(where.item)
+    text = f"{where.item.name} was not seen for a while, and is again"
+    return Fact(
+        key=f"item:{where.item.id}:shortfall",
+        kind=FactKind.ITEM_MISSING,
+        grave=not doubtful,
+        text=text + (", though the scale missed nothing" if doubtful else ""),
+        evidence=last_seen(where, "read again"),
+        probability=where.probability if doubtful else GONE_PROBABILITY,
+        began_us=where.away.away_from_us,
+    )
 
 
 def _missing(where: Whereabouts, *, doubtful: bool) -> Fact:
