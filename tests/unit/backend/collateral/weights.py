@@ -81,13 +81,16 @@ def lot_of(items: Sequence[tuple[int, int]], *bindings: Binding) -> LotSetup:
 
 @dataclass(slots=True, kw_only=True)
 class OnScale:
-    """A lot on a scale, fed with weights; time begins at ``BASE_US``."""
+    """A lot on a scale, fed with weights; time begins at ``BASE_US``.
+
+    An envelope spans ``envelope_s`` seconds.
+    """
 
     items: Sequence[tuple[int, int]]
     tolerance_g: int
     tare_g: int = 50_000
     memory: LoadMemory = field(default_factory=LoadMemory)
-    number: int = 0
+    envelope_s: int = 1
     now_us: int = BASE_US
 
     @property
@@ -120,7 +123,7 @@ class OnScale:
         quality: Int16s | None = None,
         air: tuple[Int64s, Floats] | None = None,
     ) -> LoadMemory:
-        """Fold weights, and temperatures beside them, as one batch of one envelope a second."""
+        """Fold weights, and temperatures beside them, as one batch."""
         series = {"scale": (Quantity.MASS, at_us, value, quality)}
         if air is not None:
             series["air"] = (Quantity.TEMPERATURE, *air, None)
@@ -153,9 +156,10 @@ class OnScale:
             ]
         )
         order = np.argsort(ats, kind="stable")
-        seconds, envelope = np.unique(ats[order] // SECOND_US, return_inverse=True)
-        rows = tuple(_envelope(int(second)) for second in seconds)
-        number = seconds[envelope] - BASE_US // SECOND_US + 1
+        span_us = self.envelope_s * SECOND_US
+        spans, envelope = np.unique((ats[order] - BASE_US) // span_us, return_inverse=True)
+        rows = tuple(_envelope(span, span_us) for span in spans.tolist())
+        number = spans[envelope] + 1
         columns = ScalarColumns(
             at_us=ats[order],
             channel=channel[order],
@@ -184,16 +188,16 @@ class OnScale:
         return SeriesBook(batch)
 
 
-def _envelope(second: int) -> EnvelopeRow:
-    at_us = second * SECOND_US
+def _envelope(span: int, span_us: int) -> EnvelopeRow:
+    at_us = BASE_US + span * span_us
     return EnvelopeRow(
         gateway=NAME,
-        number=second - BASE_US // SECOND_US + 1,
+        number=span + 1,
         sha256=b"",
         key_id=b"",
         base_unix_us=at_us,
-        received_unix_us=at_us + SECOND_US,
-        made_unix_us=at_us + SECOND_US,
+        received_unix_us=at_us + span_us,
+        made_unix_us=at_us + span_us,
         readings=1,
         bytes=b"",
     )
