@@ -31,6 +31,8 @@ SEAL_US: Final = 1_000_000
 # A position's readings are one arrival: told together or not at all.
 _POSITION: Final = (Quantity.FIX, Quantity.LATITUDE, Quantity.LONGITUDE, Quantity.HDOP)
 
+_NEVER: Final = 2**62
+
 Int64s = NDArray[np.int64]
 Number = TypeVar("Number", bound=np.number)
 
@@ -51,6 +53,7 @@ class GatewayTwin:
     )
     _reporters: dict[str, Reporter] = field(default_factory=dict[str, Reporter])
     _pulses: dict[str, Pulse] = field(default_factory=dict[str, Pulse])
+    _down_us: dict[str, int] = field(default_factory=dict[str, int])
     _number: int = 0
 
     def take(self, raw: Raw) -> Reported:
@@ -194,6 +197,8 @@ class GatewayTwin:
         for event in events:
             if event.sensor not in self.bound:
                 continue
+            if event.type is EventType.CAMERA_STATUS:
+                self._note_status(event)
             reporter = self._reporters.get(event.sensor)
             if reporter is None:
                 rule = ReportRule(heartbeat_s=heartbeat_s(event.type))
@@ -215,6 +220,21 @@ class GatewayTwin:
             if block.sensor in self.bound
             for at_us in block.at_us.tolist()
         ]
+
+    def silences(self) -> dict[str, list[tuple[int, int]]]:
+        """Return in which spans of time each sensor truly said nothing of use."""
+        spans = {sensor: pulse.silences for sensor, pulse in self._pulses.items()}
+        for sensor, since_us in self._down_us.items():
+            spans.setdefault(sensor, []).append((since_us, _NEVER))
+        return {sensor: list(found) for sensor, found in spans.items() if found}
+
+    def _note_status(self, event: RawEvent) -> None:
+        """Note that a camera went down or came back."""
+        if event.body.get("status") != "online":
+            self._down_us.setdefault(event.sensor, event.at_us)
+        elif (since_us := self._down_us.pop(event.sensor, None)) is not None:
+            pulse = self._pulses.setdefault(event.sensor, Pulse())
+            pulse.silences.append((since_us, event.at_us))
 
     def _health(self, raw: Raw) -> list["_Event"]:
         """Return how the health of sensors changes; a gateway without power says nothing of it."""

@@ -9,7 +9,7 @@ class Verdict(StrEnum):
 
     TRUE = "true"  # An incident, and of a kind that fits it.
     BESIDE = "beside"  # During an incident on its lot, of another kind.
-    OUTAGE = "outage"  # A link or clock was out, and it says so.
+    OUTAGE = "outage"  # A link, clock or sensor was out, and it says so.
     AUTHORISED = "authorised"  # False: the lender had released what moved.
     HARMLESS = "harmless"  # False: it only looked like an incident.
     FALSE = "false"

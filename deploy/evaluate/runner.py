@@ -45,7 +45,8 @@ def evaluate_seed(job: Job, told: Callable[[float], None]) -> tuple[Result, Seed
         without=options.without,
     )
     run = run_seed(runs, steps_us=options.step_s * 1_000_000, progress=told)
-    truths = [Truth.of(each, own) for each, own in zip(runs, run.registered, strict=True)]
+    pairs = zip(runs, run.registered, strict=True)
+    truths = [Truth.of(each, own, run.silences) for each, own in pairs]
     ours = score(truths, run.alerts, job.seed)
     naive = score(truths, run.naive, job.seed)
     months = sum((each.ends_us - each.begins_us) / DAY_US / MONTH_DAYS for each in runs)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.alerts.types import AlertKind, Severity
-from backend.collateral.types import Purpose
-from backend.ids import LotId
+from backend.collateral.types import Purpose, SensorKey
+from backend.ids import GatewayId, LotId
 from deploy.evaluate.alerts import Alert
 from deploy.evaluate.outcome import Scored, ScoredAlert, ScoredLabel, Verdict
 from deploy.evaluate.registry import Registered
@@ -37,15 +37,21 @@ class Truth:
     run: SiteRun
     own: Registered
     gateways: Mapping[str, frozenset[str]]  # By lot.
+    silences: Mapping[SensorKey, Sequence[tuple[int, int]]]
 
     @classmethod
-    def of(cls, run: SiteRun, own: Registered) -> "Truth":
+    def of(
+        cls,
+        run: SiteRun,
+        own: Registered,
+        silences: Mapping[SensorKey, Sequence[tuple[int, int]]],
+    ) -> "Truth":
         """Return the truth of one site's run."""
         gateways = {
             own.names[lot]: frozenset(str(row["gateway_id"]) for row in rows)
             for lot, rows in own.bindings.items()
         }
-        return cls(run=run, own=own, gateways=gateways)
+        return cls(run=run, own=own, gateways=gateways, silences=silences)
 
 
 def score(truths: Sequence[Truth], alerts: Iterable[Alert], seed: int) -> Scored:
@@ -182,6 +188,8 @@ def _is_of_outage(truth: Truth, alert: Alert) -> bool:
         for e in truth.run.clock_errors
         if e.offset_us and e.gateway in gateways
     ]
+    gateway, _, sensor = alert.cause.rsplit(":", 1)[-1].partition("/")
+    spans += truth.silences.get((GatewayId(gateway), sensor), ())
     return any(begins_us <= alert.opened_us <= ends_us + GRACE_US for begins_us, ends_us in spans)
 
 

@@ -1,17 +1,20 @@
 """One seed: all its sites in lockstep, from their worlds to the alerts of both detectors."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from random import Random
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.collateral.types import SensorKey
 from backend.ids import GatewayId
 from deploy.evaluate.alerts import Alert
 from deploy.evaluate.backend import Backend
 from deploy.evaluate.clocks import GatewayTime
+from deploy.evaluate.compare import MINUTE_US, compare_minute
 from deploy.evaluate.cuts import Cuts
 from deploy.evaluate.drive import Drive, Tally
 from deploy.evaluate.gateway import SEAL_US, GatewayTwin
@@ -22,11 +25,14 @@ from deploy.evaluate.reported import Reported
 from deploy.evaluate.streams import Streams
 from deploy.evaluate.tables import Channels, Tags
 from firmware_sim.months.sampler import SiteSampler
-from firmware_sim.months.types import SiteRun
+from firmware_sim.months.types import Raw, SiteRun
 
 HOUR_US: Final = 3_600_000_000
 CHUNK_US: Final = 6 * HOUR_US  # Sampled and thinned at once: some megabytes a site.
+COMPARED: Final = 0.25  # Of the chunks of a site: a minute a day.
 _NEVER: Final = 2**62
+
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,7 @@ class SeedRun:
     runs: tuple[SiteRun, ...]
     alerts: tuple[Alert, ...]
     naive: tuple[Alert, ...]
+    silences: Mapping[SensorKey, Spans]
     tally: Tally
     readings: int
     compared: int
@@ -76,7 +83,9 @@ class Months:
             )
             for run, own in zip(runs, self.registered, strict=True)
         ]
-        self.readings = 0
+        self.readings = self.compared = 0
+        self.differences: list[str] = []
+        self.rng = Random(f"compare/{runs[0].seed}")  # noqa: S311 - reproducible, not secret
         self._owner = self._owners()
         self._linked: tuple[frozenset[int], ...] = ()
         self._waiting: dict[GatewayId, Reported] = {}
@@ -127,15 +136,25 @@ class Months:
     def _told(self, place: int, until_us: int) -> list[Reported]:
         """Return what the gateways of a site tell, with what still waits for its link."""
         told: list[Reported] = []
-        fresh = [
-            self.twins[place][raw.gateway].take(raw) for raw in self.samplers[place].take(until_us)
-        ]
+        said = self.samplers[place].take(until_us)
+        self._compare(place, said)
+        fresh = [self.twins[place][raw.gateway].take(raw) for raw in said]
         self.naive[place].take(fresh)
         for new in fresh:
             self.readings += len(new.values.at_us) + len(new.sightings.at_us) + len(new.events)
             waiting = self._waiting.get(new.gateway)
             told.append(new if waiting is None else waiting.joined(new))
         return told
+
+    def _compare(self, place: int, said: Sequence[Raw]) -> None:
+        """Now and then, look at one minute of one gateway in the real stages as well."""
+        if said[0].ends_us - said[0].begins_us < MINUTE_US or self.rng.random() > COMPARED:
+            return
+        raw = self.rng.choice(said)
+        found = compare_minute(self.twins[place][raw.gateway], raw, self.rng)
+        self.compared += 1
+        if found:
+            self.differences.append(f"{raw.gateway} from {raw.begins_us}: {found}")
 
     def _links(self, parts: Sequence[Sequence[Reported]]) -> tuple[frozenset[int], ...]:
         """Return the pairs of sites of which one saw a tag of the other."""
@@ -179,8 +198,14 @@ def run_seed(
             for rule, run in zip(months.naive, runs, strict=True)
             for alert in rule.alerts(run.ends_us)
         ),
+        silences={
+            (twin.gateway, sensor): tuple(spans)
+            for twins in months.twins
+            for twin in twins.values()
+            for sensor, spans in twin.silences().items()
+        },
         tally=months.drive.tally,
         readings=months.readings,
-        compared=0,
-        differences=(),
+        compared=months.compared,
+        differences=tuple(months.differences),
     )

@@ -1,7 +1,7 @@
 """The health of sensors as gateway.health decides it, from the times at which they spoke."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -22,10 +22,14 @@ _DEAD_US: Final = 2 * LATE_US
 
 @dataclass(slots=True)
 class Pulse:
-    """When a sensor spoke last; None: never yet. ``late_us`` is when it is late."""
+    """When a sensor spoke last; None: never yet. ``late_us`` is when it is late.
+
+    ``silences`` are all spans in which it truly said nothing for longer.
+    """
 
     last_us: int | None = None
     late_us: int = LATE_US
+    silences: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def take(self, spoken: Int64s, begins_us: int, ends_us: int) -> list[tuple[int, str]]:
         """Return the changes of health within a span of time: when, and to what."""
@@ -42,12 +46,19 @@ class Pulse:
             late_us = since_us + self.late_us
             silent_us = since_us + int(self.late_us * SILENT_FACTOR)
             steps = [(late_us, HealthState.LATE), (silent_us, HealthState.SILENT)]
+            self._note(since_us, until_us)
             changes += [(at, s.value) for at, s in steps if begins_us <= at < until_us]
             if place + 2 < len(times):
                 changes.append((until_us, HealthState.UP.value))
         if len(spoken):
             self.last_us = int(spoken[-1])
         return changes
+
+    def _note(self, since_us: int, until_us: int) -> None:
+        """Keep a silence, or let the last one go on: a span of time may end inside it."""
+        if self.silences and self.silences[-1][0] == since_us:
+            self.silences.pop()
+        self.silences.append((since_us, until_us))
 
 
 def spoken_us(raw: Raw, bound: frozenset[str]) -> Mapping[str, Int64s]:

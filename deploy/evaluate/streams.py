@@ -39,7 +39,7 @@ class Streams:
     """The heads of all gateways' streams."""
 
     def __init__(self, gateways: Collection[GatewayId]) -> None:
-        self._heads = {gateway: _new(gateway) for gateway in gateways}
+        self._heads = {gateway: new_head(gateway) for gateway in gateways}
 
     def advance(self, parts: Sequence[Reported]) -> Moved:
         """Follow envelopes; return what changed."""
@@ -99,7 +99,8 @@ def _follow(head: StreamHead, envelopes: Envelopes) -> StreamHead:
     return head
 
 
-def _new(gateway: GatewayId) -> StreamHead:
+def new_head(gateway: GatewayId) -> StreamHead:
+    """Return the head of a stream of which nothing was heard yet."""
     return StreamHead(
         gateway=gateway,
         public_key=b"",
