@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from deploy.evaluate.options import (
     parse_without,
 )
 from deploy.evaluate.outcome import Result
+from deploy.evaluate.page import render
 from deploy.evaluate.runner import evaluate_all
 from deploy.evaluate.table import goal_lines, print_tables
 from deploy.evaluate.trace import print_case
@@ -53,9 +55,18 @@ def run_evaluation(options: Options, *, as_json: bool) -> int:
     differences = [each for result in results for each in result.differences]
     for difference in differences[:ERRORS_SHOWN_MAX]:
         console.print(f"fast path differs: {difference}", markup=False, soft_wrap=True)
+    report = _write_report(options, render(options, results, ours, naive))
+    console.print(f"report: {report}", markup=False, soft_wrap=True)
     if as_json:
         sys.stdout.write(json.dumps(as_plain(options, results, ours, naive)) + "\n")
     return 1 if differences else 0
+
+
+def _write_report(options: Options, page: str) -> Path:
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = options.out / "report.html"
+    report.write_text(page, encoding="utf-8")
+    return report
 
 
 def _with_progress(options: Options, console: Console) -> list[Result]:
