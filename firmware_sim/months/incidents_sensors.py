@@ -163,6 +163,8 @@ def replay_readings(stage: Stage) -> Act | None:
 def unplug_gateway(stage: Stage) -> Act | None:
     """The power of the gateway that reads the lot is pulled: it reads nothing."""
     name = gateway_of(stage.scenario, stage.lot)
+    if name is None:
+        return None
     return _done_to(
         stage,
         partial(s.set_unplugged, gateway=name, unplugged=True),
@@ -201,18 +203,18 @@ def _cut(stage: Stage, names: tuple[str, ...]) -> Act | None:
     )
 
 
-def gateway_of(scenario: Scenario, lot: LotPlan) -> str:
-    """Return the gateway that reads the lot's tags, else its scale, else any of the site."""
+def gateway_of(scenario: Scenario, lot: LotPlan) -> str | None:
+    """Return the gateway that reads the lot's tags, else its scale, else any that there is."""
     for plan in scenario.readers:
         if plan.zone == lot.zone:
             return plan.gateway
     for plan in (*scenario.scales, *scenario.weighers, *scenario.trackers):
         if plan.lot == lot.name:
             return plan.gateway
-    return scenario.gateways()[0]
+    return next(iter(scenario.gateways()), None)
 
 
-def all_sensors(scenario: Scenario, gateway: str) -> tuple[str, ...]:
+def all_sensors(scenario: Scenario, gateway: str | None) -> tuple[str, ...]:
     """Return the names of the sensors on ``gateway``."""
     groups = (scenario.readers, scenario.scales, scenario.weighers, scenario.climates)
     more = (scenario.shocks, scenario.doors, scenario.waters, scenario.trackers, scenario.cameras)

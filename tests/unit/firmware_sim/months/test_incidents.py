@@ -9,6 +9,7 @@ from firmware_sim.life import DAY_US
 from firmware_sim.months.acts import SECOND_US, Act, Stage
 from firmware_sim.months.calendar import fits
 from firmware_sim.months.incidents import KINDS
+from firmware_sim.months.script import SENSOR_KINDS, leave_out
 from firmware_sim.months.types import Harm
 from firmware_sim.noise import seeded
 from firmware_sim.plan import LotPlan, Scenario
@@ -233,3 +234,10 @@ def test_an_incident_takes_the_items_that_are_asked_for() -> None:
 
     assert act is not None
     assert act.items == lot.epcs[:2]
+
+
+def test_a_site_without_sensors_has_nothing_to_show() -> None:
+    """Where nothing watches, no kind has a place."""
+    bare = leave_out(SITES[0], SENSOR_KINDS)
+
+    assert not [kind for kind in KINDS for lot in bare.lots if fits(bare, kind, lot)]
