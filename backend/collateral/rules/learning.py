@@ -128,9 +128,10 @@ def _walk(tags: Tags, reports: Reports, effective_us: Int64s, gap_us: Int64s) ->
         mine = tag[rows]
         beyond = rows[effective_us[rows] >= tags.learnt[mine, Learnt.UNTIL_US]]
         # Of each tag the first report beyond its window: they come in order.
-        over, where = np.unique(tag[beyond], return_index=True)
+        beyond = beyond[np.diff(tag[beyond], prepend=-1) != 0]
+        over = tag[beyond]
         ends = stops.copy()
-        ends[over] = beyond[where]
+        ends[over] = beyond
         within = rows[rows < ends[mine]]
         if len(within):
             _weigh(tags, reports, within, gap_us, found, now_mnat)

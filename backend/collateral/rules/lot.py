@@ -4,7 +4,7 @@ Whatever is wrong with its setup or memory raises here, and reaches no other lot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -36,6 +36,7 @@ from backend.collateral.types import (
     LotMemory,
     LotSetup,
     LotState,
+    Place,
     Purpose,
     QuantityState,
     SensorKey,
@@ -54,7 +55,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What a lot shares with others: sensors after the batch, streams, readers' zones, time."""
+    """What a lot shares with others: sensors after the batch, streams, readers' zones, time.
+
+    ``places`` are the zones that readers watch; without them no item is seen at another site.
+    """
 
     sensors: Mapping[SensorKey, SensorState]
     broken: frozenset[SensorKey]
@@ -62,6 +66,7 @@ class Around:
     sights: Mapping[ItemId, Sequence[Sight]]
     readers: Mapping[SensorKey, frozenset[ZoneId]]
     now_us: int
+    places: Mapping[ZoneId, Place] = field(default_factory=lambda: dict[ZoneId, Place]())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,7 @@ def evaluate(
     Raises:
         ValueError, TypeError, LookupError, AttributeError: What is stored of it makes no sense.
     """
-    setup = setup_of(lot, items, bindings, around.readers)
+    setup = setup_of(lot, items, bindings, around.readers, around.places)
     broken = [binding.sensor for binding in setup.bindings if binding.key in around.broken]
     if broken:
         message = f"the stored state of {broken} can not be read"
@@ -149,6 +154,7 @@ def setup_of(
     items: Sequence[Row],
     bindings: Sequence[Row],
     readers: Mapping[SensorKey, frozenset[ZoneId]],
+    places: Mapping[ZoneId, Place] | None = None,
 ) -> LotSetup:
     """Return a lot's setup from what is stored of it."""
     return LotSetup(
@@ -178,6 +184,7 @@ def setup_of(
         ),
         bindings=tuple(_binding(row) for row in bindings),
         readers=readers,
+        places=places or {},
         releases=releases_of(lot),
     )
 

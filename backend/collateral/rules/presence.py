@@ -52,6 +52,7 @@ _ACROSS_SPAN_US_MIN: Final = 600_000_000
 # bounds that a tag worth its name keeps.
 _STANDING_SHARE: Final = 0.5
 _STANDING_PER_S: Final = (0.05, 0.5)
+DOCK_KIND: Final = "dock"  # As registered: goods leave a site by such a zone.
 _BEST_CDB: Final = 200  # A sighting's level is that of the best of its reads.
 _ODDS_MAX: Final = 500.0  # Beyond, a probability is 1 in any arithmetic.
 
@@ -64,8 +65,8 @@ class Whereabouts:
     alone. ``nats`` is what they add to what is known before. ``expected_s``: how often it was
     read so far, in seconds from one read to the next; None: it is not known. ``since_us``: when
     it was last read without doubt. ``together``: how many items are silent with it, when that is
-    what makes it gone; ``all_silent``: those are all that were ever read. ``away`` is an absence
-    beyond doubt that is over. Times are by our clock.
+    what makes it gone; ``all_silent``: those are all that were ever read. ``left_by`` names the
+    dock whose reader read a missing item last. Times are by our clock.
     """
 
     item: ItemSetup
@@ -77,7 +78,7 @@ class Whereabouts:
     since_us: int | None = None
     together: int = 0
     all_silent: bool = False
-    away: Sight | None = None
+    left_by: str = ""
 
     @property
     def probability(self) -> float:
@@ -148,7 +149,7 @@ def decide_items(
                 together=len(group),
                 all_silent=len(group) == len(at_home),
             )
-        where = _settled(where, home)
+        where = _settled(where, home, mine, setup)
         found.append(_moved(where, home, seen, setup) or where)
     return found
 
@@ -227,7 +228,6 @@ def _together(homes: Sequence[_Home]) -> tuple[frozenset[ItemId], float]:
 
 def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
     last = home.last
-    away = last if last.away_until_us and last.doubt_mnat < DOUBT_MNAT else None
     return Whereabouts(
         item=home.item,
         custody=ItemCustody.IN_ZONE,
@@ -236,15 +236,25 @@ def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
         log_odds=PRIOR_LOG_ODDS + home.nats,
         expected_s=1.0 / home.rate.per_s,
         since_us=last.settled_us or last.made_us,
-        away=away,
     )
 
 
-def _settled(where: Whereabouts, home: _Home) -> Whereabouts:
+def _settled(
+    where: Whereabouts, home: _Home, sights: Sequence[Sight], setup: LotSetup
+) -> Whereabouts:
     """Decide whether an item is missing; never before its time."""
     if where.log_odds < GONE_LOG_ODDS or not home.due:
         return where
-    return replace(where, custody=ItemCustody.MISSING, zone_id=None)
+    last = max(sights, key=lambda sight: (sight.made_us, sight.reader))
+    docks = [
+        place.name
+        for zone_id in setup.readers.get(last.reader, ())
+        if last.made_us > home.last.made_us
+        and (place := setup.places.get(zone_id)) is not None
+        and place.kind == DOCK_KIND
+    ]
+    left_by = min(docks, default="")
+    return replace(where, custody=ItemCustody.MISSING, zone_id=None, left_by=left_by)
 
 
 def _never_home(item: ItemSetup, seen: Sight | None, setup: LotSetup) -> Whereabouts:

@@ -27,6 +27,9 @@ STREAK_READS_MAX: Final = 1_000  # Nothing asks for more than a few.
 # Sightings no further apart, by our clock, are one stay: too short to be carried to a far site
 # and back.
 STAY_GAP_US: Final = 600_000_000
+_WORDS: Final = -(-EPC_KEY_BYTES // 8)
+# Odd, and without a pattern: from the golden ratio in 64 bits.
+_MIX: Final = np.array([(0x9E3779B97F4A7C15 * 3**n) % 2**64 for n in range(_WORDS)], np.uint64)
 _SHARED: Final = ""  # The shelf of items whose lot is not said.
 
 SightKey = tuple[ItemId, SensorKey]
@@ -45,7 +48,7 @@ class Sighted:
 
 def epcs_of(batch: ReadingBatch) -> list[bytes]:
     """Return the distinct EPCs of a batch."""
-    return [epc_of(key) for key in np.unique(_keys(batch.sightings.epc)).tolist()]
+    return distinct(batch.sightings.epc)[0]
 
 
 def fold_sightings(
@@ -67,8 +70,8 @@ def fold_sightings(
         lots: the lot of each item; items of none share a shelf.
     """
     columns = batch.sightings
-    epcs, index = np.unique(_keys(columns.epc), return_inverse=True)
-    ids = [items.get(epc_of(key)) for key in epcs.tolist()]
+    epcs, index = distinct(columns.epc)
+    ids = [items.get(epc) for epc in epcs]
     registered = np.array([item is not None for item in ids], dtype=np.bool_)
     rows = np.flatnonzero(registered[index])
     readers = {
@@ -93,9 +96,10 @@ def fold_sightings(
         mine, place = mine[by_place], place[by_place]
         heard, state = listening.get(reader), sensors[reader]
         listened_us = np.full(len(mine), state.listened_us) if heard is None else heard.at(place)
-        order = np.argsort(index[mine], kind="stable")
+        order = _by_number(index[mine], len(ids))
         mine, listened_us = mine[order], listened_us[order]
-        numbers, tag = np.unique(index[mine], return_inverse=True)
+        starts = np.diff(index[mine], prepend=-1) != 0
+        numbers, tag = index[mine[starts]], np.cumsum(starts) - 1
         group = _Group(
             reader=state,
             items=[item for number in numbers.tolist() if (item := ids[int(number)]) is not None],
@@ -275,5 +279,20 @@ def _reader(batch: ReadingBatch, channel: int) -> SensorKey:
     return ref.gateway, ref.sensor
 
 
-def _keys(epc: Bytes8) -> NDArray[np.bytes_]:
-    return np.ascontiguousarray(epc).view(f"S{EPC_KEY_BYTES}").reshape(len(epc))
+def distinct(epc: Bytes8) -> tuple[list[bytes], NDArray[np.intp]]:
+    """Return the distinct EPCs among EPC keys (n, EPC_KEY_BYTES), and which of them each is."""
+    words = np.zeros((len(epc), _WORDS), dtype=np.uint64)
+    words.view(np.uint8)[:, :EPC_KEY_BYTES] = epc
+    # One number a key, that is sorted much faster; should two keys have the same, the slow way.
+    mixed = (words * _MIX).sum(axis=1, dtype=np.uint64)
+    _, first, index = np.unique(mixed, return_index=True, return_inverse=True)
+    if (words[first][index] != words).any():
+        whole = words.view(f"S{_WORDS * words.itemsize}").reshape(len(epc))
+        _, first, index = np.unique(whole, return_index=True, return_inverse=True)
+    return [epc_of(epc[row].tobytes()) for row in first.tolist()], index
+
+
+def _by_number(number: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Return the stable order of small numbers: numpy sorts 16 bits by radix."""
+    small = number.astype(np.uint16) if count <= 1 << 16 else number
+    return np.argsort(small, kind="stable")

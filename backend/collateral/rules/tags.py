@@ -84,8 +84,12 @@ def _missing(where: Whereabouts, *, doubtful: bool) -> Fact:
     text = f"{where.item.name} is not seen any more"
     if doubtful:
         text += ", though the scale misses nothing"
+    elif where.all_silent:
+        text = f"none of {where.together} tags is read any more: all gone, or shielded"
     elif where.together:
         text += f", nor are {where.together - 1} others"
+    if where.left_by and not doubtful:
+        text += f"; read last at {where.left_by}: left through it"
     return Fact(
         key=f"item:{where.item.id}:shortfall",
         kind=FactKind.ITEM_MISSING,

@@ -229,12 +229,14 @@ def _around(
     by_item: dict[ItemId, list[Sight]] = defaultdict(list)
     for (item_id, _), sight in sights.items():
         by_item[item_id].append(sight)
+    readers, places = lots_store.load_readers(conn, set(_readers(sights)))
     return Around(
         sensors=states,
         broken=broken,
         streams=states_store.load_streams(conn, gateways, known.fresh_us()),
         sights=by_item,
-        readers=lots_store.load_readers(conn, set(_readers(sights))),
+        readers=readers,
+        places=places,
         now_us=unix_us_of(now),
     )
 

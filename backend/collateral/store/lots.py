@@ -13,9 +13,9 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from backend.collateral.types import SensorKey, Sight
+from backend.collateral.types import Place, SensorKey, Sight
 from backend.db import Conn
-from backend.ids import GatewayId, ItemId, LotId, ZoneId
+from backend.ids import GatewayId, ItemId, LotId, SiteId, ZoneId
 
 Row = Mapping[str, Any]
 
@@ -91,9 +91,11 @@ _SIGHTS: Final = """
 _OWNERS: Final = "SELECT epc, id, lot_id FROM item WHERE epc = ANY(%b)"
 
 _READERS: Final = """
-    SELECT b.gateway_id, b.sensor, b.zone_id
+    SELECT b.gateway_id, b.sensor, b.zone_id, z.name, z.kind, z.site_id, s.origin_lat_deg,
+           s.origin_lon_deg
     FROM unnest(%s::text[], %s::text[]) AS n(gateway_id, sensor)
     JOIN sensor_binding b ON b.gateway_id = n.gateway_id AND b.sensor = n.sensor
+    JOIN zone z ON z.id = b.zone_id JOIN site s ON s.id = z.site_id
     WHERE b.purpose = 'presence'
 """
 
@@ -207,14 +209,21 @@ def _sight(row: Sequence[Any]) -> Sight:
     )
 
 
-def load_readers(conn: Conn, sensors: Collection[SensorKey]) -> dict[SensorKey, frozenset[ZoneId]]:
-    """Return the zones that readers watch."""
+def load_readers(
+    conn: Conn, sensors: Collection[SensorKey]
+) -> tuple[dict[SensorKey, frozenset[ZoneId]], dict[ZoneId, Place]]:
+    """Return the zones that readers watch, and what is known of those: of any site."""
     if not sensors:
-        return {}
+        return {}, {}
     zones: dict[SensorKey, set[ZoneId]] = defaultdict(set)
-    for gateway, sensor, zone in conn.execute(_READERS, _columns(sensors)).fetchall():
+    places: dict[ZoneId, Place] = {}
+    for row in conn.execute(_READERS, _columns(sensors)).fetchall():
+        gateway, sensor, zone, name, kind, site, lat_deg, lon_deg = row
         zones[GatewayId(gateway), sensor].add(ZoneId(zone))
-    return {key: frozenset(ids) for key, ids in zones.items()}
+        places[ZoneId(zone)] = Place(
+            name=name, kind=kind, site_id=SiteId(site), lat_deg=lat_deg, lon_deg=lon_deg
+        )
+    return {key: frozenset(ids) for key, ids in zones.items()}, places
 
 
 def _columns(sensors: Collection[SensorKey]) -> tuple[list[str], list[str]]:

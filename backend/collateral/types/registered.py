@@ -1,7 +1,7 @@
 """Lots, items, what watches them, and pledges, as people registered them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -83,12 +83,23 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A zone, and the site that it belongs to with its origin."""
+
+    name: str
+    kind: str
+    site_id: SiteId
+    lat_deg: float
+    lon_deg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotSetup:
     """A lot as registered: where it must be, what it is of, what watches it.
 
     ``polygon_m`` is its zone, east and north of the site's origin. ``readers`` says which zones
-    each reader of the neighbourhood watches, the lot's own among them. ``releases`` are the orders
-    that are not settled.
+    each reader that saw its items watches, the lot's own among them, and ``places`` what is known
+    of those zones. ``releases`` are the orders that are not settled.
     """
 
     id: LotId
@@ -103,6 +114,7 @@ class LotSetup:
     bindings: tuple[Binding, ...]
     readers: Mapping[SensorKey, frozenset[ZoneId]]
     releases: tuple[Release, ...] = ()
+    places: Mapping[ZoneId, Place] = field(default_factory=lambda: dict[ZoneId, Place]())
 
     def bound(self, purpose: Purpose) -> tuple[Binding, ...]:
         """Return what watches the lot for ``purpose``."""

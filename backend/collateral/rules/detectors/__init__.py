@@ -3,6 +3,12 @@
 from typing import Final
 
 from backend.collateral.rules.detector import Detector
-from backend.collateral.rules.detectors import garbled, knock, stuck
+from backend.collateral.rules.detectors import away, clone, garbled, knock, stuck
 
-DETECTORS: Final[tuple[Detector, ...]] = (garbled.DETECTOR, stuck.DETECTOR, knock.DETECTOR)
+DETECTORS: Final[tuple[Detector, ...]] = (
+    garbled.DETECTOR,
+    stuck.DETECTOR,
+    knock.DETECTOR,
+    clone.DETECTOR,
+    away.DETECTOR,
+)
