@@ -14,6 +14,7 @@ from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.load import fold_load
 from backend.collateral.rules.memory import (
     Loaded,
+    echoes_of,
     lot_memory_of,
     shelves_of,
     spells_of,
@@ -259,6 +260,7 @@ def sensor_of(row: Loaded) -> SensorState:
         opened=None if opened is None else sample_of(opened),
         spells=spells_of(memory),
         vehicles=vehicles_of(memory),
+        echoes=echoes_of(memory),
         shelves=shelves_of(memory.get("shelves", {})),
     )
 

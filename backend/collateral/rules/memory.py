@@ -11,6 +11,7 @@ from backend.collateral.rules.load_memory import load_json, load_of
 from backend.collateral.rules.memory_position import fence_json, fence_of
 from backend.collateral.rules.samples import sample_json, sample_of
 from backend.collateral.types import (
+    Echo,
     Excursion,
     Latch,
     LoadMemory,
@@ -44,6 +45,8 @@ def sensor_memory_json(state: SensorState) -> dict[str, object]:
             what: [sample_json(spell.since), spell.until_us, spell.arrived_us]
             for what, spell in state.spells.items()
         }
+    if state.echoes:
+        memory["echoes"] = {name.value: echo_json(e) for name, e in state.echoes.items()}
     if state.vehicles:
         memory["vehicles"] = [[v.since_us, v.last_us, list(v.ids)] for v in state.vehicles]
     if state.shelves:
@@ -61,6 +64,32 @@ def shelves_of(stored: Loaded) -> dict[str, Shelf]:
     return {
         name: Shelf(**dict(zip(names, map(int, listed), strict=True)))
         for name, listed in stored.items()
+    }
+
+
+def echo_json(echo: Echo) -> list[object]:
+    """Return what a channel said before, as JSON."""
+    found = None if echo.found is None else sample_json(echo.found)
+    said = [list(echo.tail), echo.slot, echo.kept, echo.slots, echo.hits]
+    return [*said, found, echo.bits, echo.arrived_us]
+
+
+def echoes_of(memory: Loaded) -> dict[Quantity, Echo]:
+    """Return what a sensor's channels said before, from JSON."""
+    return {
+        Quantity(name): Echo(
+            tail=tuple(map(float, tail)),
+            slot=int(slot),
+            kept=str(kept),
+            slots=int(slots),
+            hits=int(hits),
+            found=None if found is None else sample_of(found),
+            bits=int(bits),
+            arrived_us=int(arrived_us),
+        )
+        for name, (tail, slot, kept, slots, hits, found, bits, arrived_us) in memory.get(
+            "echoes", {}
+        ).items()
     }
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from backend.collateral.rules.echoes import TRACED, fold_echo
 
 from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook
 from backend.collateral.rules.vehicles import fold_vehicle
 from backend.collateral.types import (
     CONTACT_OPEN,
+    Echo,
     Health,
     Sample,
     SensorKey,
@@ -141,9 +143,23 @@ def _fold_scalars(
             opened=opened,
             spells=spells,
             vehicles=state.vehicles,
+            echoes=_echoes(state, [quantity for quantity, _ in channels], book),
             shelves=state.shelves,
         )
     return after
+
+
+def _echoes(
+    state: SensorState, quantities: Sequence[Quantity], book: SeriesBook
+) -> Mapping[Quantity, Echo]:
+    """Return what a sensor's channels said before, the batch included."""
+    echoes: dict[Quantity, Echo] | None = None
+    for quantity in quantities:
+        if quantity in TRACED and (found := book.get(state.key, quantity)) is not None:
+            echoes = dict(state.echoes) if echoes is None else echoes
+            before = echoes.get(quantity, Echo())
+            echoes[quantity] = fold_echo(before, found.good(), book, state.key)
+    return state.echoes if echoes is None else echoes
 
 
 def _last_open(book: SeriesBook, key: SensorKey) -> TamperSpell | None:

@@ -1,5 +1,7 @@
 """Lots as registered, and the state that their sensors say they are in."""
 
+from backend.collateral.types.echo import Echo
+
 from backend.collateral.types.camera import TamperSpell, VehicleSpell
 from backend.collateral.types.load import (
     Baseline,
@@ -57,6 +59,7 @@ __all__ = [
     "Crossing",
     "Custody",
     "Decision",
+    "Echo",
     "Evidence",
     "Excursion",
     "Fact",

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from backend.collateral.types.echo import Echo
+
 from backend.collateral.types.camera import TamperSpell, VehicleSpell
 from backend.collateral.types.load import LoadMemory
 from backend.collateral.types.position import Fence
@@ -182,6 +184,7 @@ class SensorState:
     ``listened_us``: for how long it was heard to look for tags, in all.
     ``tampers``: what a camera or receiver reports of itself, by name, since when; ``spells`` the
     last of each that has ended; ``vehicles`` those that a camera told of, oldest first.
+    ``echoes``: what its channels said before, lest they say it again.
     ``opened``: the last reading of an open contact.
     ``shelves``: how well a reader sees the tags of each lot, by the lot's id.
     """
@@ -199,6 +202,7 @@ class SensorState:
     opened: Sample | None = None
     spells: Mapping[str, TamperSpell] = field(default_factory=lambda: dict[str, TamperSpell]())
     vehicles: tuple[VehicleSpell, ...] = ()
+    echoes: Mapping[Quantity, Echo] = field(default_factory=lambda: dict[Quantity, Echo]())
     shelves: Mapping[str, Shelf] = field(default_factory=lambda: dict[str, Shelf]())
 
     @property
