@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from backend.collateral.rules.echoes import TRACED, fold_echo
 
+from backend.collateral.rules.echoes import TRACED, fold_echo
 from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook
 from backend.collateral.rules.vehicles import fold_vehicle
 from backend.collateral.types import (

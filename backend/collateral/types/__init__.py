@@ -1,8 +1,7 @@
 """Lots as registered, and the state that their sensors say they are in."""
 
-from backend.collateral.types.echo import Echo
-
 from backend.collateral.types.camera import TamperSpell, VehicleSpell
+from backend.collateral.types.echo import Echo
 from backend.collateral.types.load import (
     Baseline,
     LoadMemory,

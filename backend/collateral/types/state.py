@@ -10,9 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from backend.collateral.types.echo import Echo
-
 from backend.collateral.types.camera import TamperSpell, VehicleSpell
+from backend.collateral.types.echo import Echo
 from backend.collateral.types.load import LoadMemory
 from backend.collateral.types.position import Fence
 from backend.collateral.types.registered import SensorKey
