@@ -95,7 +95,7 @@ class HttpsSite:
         try:
             await line.ask()
             async with asyncio.TaskGroup() as tasks:
-                waiting = tasks.create_task(line.wait_for_news())
+                waiting = tasks.create_task(line.listen())
                 yield line
                 waiting.cancel()
         finally:
@@ -122,7 +122,7 @@ class HttpsLine:
         if site.username is not None:
             login = f"{site.username}:{site.password or ''}".encode()
             self._fields["Authorization"] = f"Basic {b64encode(login).decode()}"  # RFC 7617
-        self._queue: asyncio.Queue[Heard] = asyncio.Queue(QUEUED_MAX)
+        self._queue: asyncio.Queue[Heard | UnavailableError] = asyncio.Queue(QUEUED_MAX)
         self._after = 0  # When the newest genuine receipt was issued.
         self._receipt = b""
         self._command = b""
@@ -140,9 +140,16 @@ class HttpsLine:
             left = left[count:]
 
     async def heard(self) -> AsyncGenerator[Heard]:
-        """Yield receipts and commands as answers bring them."""
+        """Yield receipts and commands as answers bring them.
+
+        Raises:
+            UnavailableError: The way is lost.
+        """
         while True:
-            yield await self._queue.get()
+            heard = await self._queue.get()
+            if isinstance(heard, UnavailableError):
+                raise heard
+            yield heard
 
     async def ask(self) -> None:
         """Ask for the newest receipt, even if it has come already.
@@ -164,6 +171,17 @@ class HttpsLine:
             UnavailableError: Each time.
         """
         raise UnavailableError(f"uplink: {topic} has no way over HTTPS ({len(message)} bytes)")
+
+    async def listen(self) -> None:
+        """Wait for news until the way is lost; who hears it is told so.
+
+        It must not fail itself: its group would cancel the session, which could not tell that
+        from being asked to end, and would never come back.
+        """
+        try:
+            await self.wait_for_news()
+        except UnavailableError as error:
+            await self._queue.put(error)
 
     async def wait_for_news(self) -> None:
         """Ask again and again for what is newer than what has come, for ever.
