@@ -138,6 +138,11 @@ def carry(stage: Stage, epcs: Sequence[str], away: Callable[[World, str], World]
     return steps
 
 
+def seen_us(stage: Stage, steps: Sequence[Step], item: int = 0) -> int:
+    """Return when the carrying of an item shows: on its scale when it is lifted, or when gone."""
+    return steps[2 * item if stage.platform else 2 * item + 1].after_us
+
+
 def _with(away: Callable[[World, str], World], epc: str) -> Change:
     return lambda world: away(world, epc)
 

@@ -14,6 +14,7 @@ from firmware_sim.months.acts import (
     Step,
     carry,
     put_back,
+    seen_us,
 )
 from firmware_sim.months.types import Harm
 from firmware_sim.surroundings import set_place
@@ -47,8 +48,10 @@ def take_several(stage: Stage) -> Act | None:
 def _taken(stage: Stage, epcs: tuple[str, ...]) -> Act | None:
     if not epcs:
         return None
+    steps = carry(stage, epcs, w.take_away)
     return Act(
-        steps=tuple(carry(stage, epcs, w.take_away)),
+        steps=tuple(steps),
+        shows_after_us=seen_us(stage, steps),
         undo=put_back(epcs),
         items=epcs,
         harms=THEFT,
@@ -163,8 +166,10 @@ def _moved(stage: Stage, zone: str) -> Act | None:
     epcs = stage.pick(1, 2)
     if not epcs:
         return None
+    steps = carry(stage, epcs, _to(stage, zone))
     return Act(
-        steps=tuple(carry(stage, epcs, _to(stage, zone))),
+        steps=tuple(steps),
+        shows_after_us=seen_us(stage, steps),
         undo=put_back(epcs),
         items=epcs,
         harms=THEFT,
@@ -178,8 +183,10 @@ def leave_by_dock(stage: Stage) -> Act | None:
     epcs, dock = stage.pick(1, 2), stage.scenario.dock
     if not epcs or stage.lot.zone == dock:
         return None
+    steps = to_lorry(stage, epcs)
     return Act(
-        steps=tuple(to_lorry(stage, epcs)),
+        steps=tuple(steps),
+        shows_after_us=seen_us(stage, steps),
         undo=put_back(epcs),
         items=epcs,
         harms=THEFT,
@@ -281,7 +288,7 @@ def take_too_many(stage: Stage) -> Act | None:
         harms=THEFT,
         shown_by=stage.readers() + stage.scale_names + stage.readers(dock),
         truth=f"{len(epcs)} items carried to the dock under an order for {len(epcs) - 1}",
-        shows_after_us=steps[-2].after_us,
+        shows_after_us=seen_us(stage, steps, len(epcs) - 1),
         permits=(permit,),
     )
 
@@ -294,8 +301,10 @@ def take_too_late(stage: Stage) -> Act | None:
     permit = Permit(
         items=epcs, destination=None, from_us=-_LATE_US - _WINDOW_US, until_us=-_LATE_US
     )
+    steps = to_lorry(stage, epcs)
     return Act(
-        steps=tuple(to_lorry(stage, epcs)),
+        steps=tuple(steps),
+        shows_after_us=seen_us(stage, steps),
         undo=put_back(epcs),
         items=epcs,
         harms=THEFT,

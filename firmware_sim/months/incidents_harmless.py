@@ -5,7 +5,7 @@ from typing import Final
 
 from firmware_sim import surroundings as s
 from firmware_sim import world as w
-from firmware_sim.months.acts import Act, Stage, Step, put_back
+from firmware_sim.months.acts import Act, Stage, Step, put_back, seen_us
 from firmware_sim.months.incidents_sensors import sight
 from firmware_sim.months.types import Harm
 from firmware_sim.world import Sight
@@ -105,6 +105,7 @@ def rearrange(stage: Stage) -> Act | None:
         harms=_NONE,
         shown_by=stage.readers() + stage.scale_names,
         truth=f"{len(epcs)} items stand elsewhere in their zone",
+        shows_after_us=seen_us(stage, steps),
     )
 
 

@@ -119,7 +119,7 @@ def prop_scale(stage: Stage) -> Act | None:
         harms=(*THEFT, Harm.TAMPER),
         shown_by=stage.readers() + stage.scale_names,
         truth=f"scale propped at its load, then {len(epcs)} items taken with their tags",
-        shows_after_us=wait_us,
+        shows_after_us=steps[2].after_us,  # Its scale says nothing of it.
     )
 
 
@@ -156,7 +156,7 @@ def replay_readings(stage: Stage) -> Act | None:
         harms=(*THEFT, Harm.TAMPER),
         shown_by=stage.readers() + stage.scale_names,
         truth=f"{', '.join(sensors)} replay what they said {ago_s} s ago, {len(epcs)} items gone",
-        shows_after_us=wait_us,
+        shows_after_us=steps[len(sensors) + (sensors == stage.scale_names)].after_us,
     )
 
 
