@@ -21,11 +21,16 @@ def longest_s(count: int, stay_s: float) -> float:
     return carried_s(count) + max(stay_s, AT_DOCK_S[1]) + count * _BACK_S[1] + MARGIN_S
 
 
-def movement_items(stage: Stage, plan: MovementPlan) -> tuple[str, ...]:
-    """Return the items that a movement takes: those it names, or as many as it may."""
+def movement_items(stage: Stage, plan: MovementPlan, *, exactly: bool) -> tuple[str, ...]:
+    """Return the items that a movement takes: those it names, or as many as it says.
+
+    ``exactly``: none rather than fewer; else one at least stays.
+    """
     if plan.items:
         return plan.items if set(plan.items) <= set(stage.items) else ()
-    count = min(plan.count, len(stage.items) - 1)
+    count = plan.count if exactly else min(plan.count, len(stage.items) - 1)
+    if count > len(stage.items):
+        return ()
     return tuple(stage.rng.sample(sorted(stage.items), count)) if count > 0 else ()
 
 

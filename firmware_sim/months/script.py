@@ -124,7 +124,7 @@ class _Script:
     def _play(self, slot: Slot) -> None:
         stage = self._stage(slot)
         if slot.movement is not None:
-            epcs = movement_items(stage, slot.movement)
+            epcs = movement_items(stage, slot.movement, exactly=slot.given)
             if epcs:
                 self._move(stage, slot, epcs)
             elif slot.given:

@@ -92,6 +92,7 @@ def test_what_lies_beyond_a_short_run_is_left_out(tmp_path: Path) -> None:
             "incident.0..lot = 'gold': site harbour has",
         ),
         ('kind = "take_pallet"', 'kind = "water"', "kind = 'water': nothing at copper could show"),
+        ("count = 3", "count = 7", "movement.0. = 'fish': the lot has no such items, or not so"),
         ("count = 2", "count = 99", "incident.0. = 'take_pallet': the lot has no such items"),
         ("461A88000000002", "461A88000000099", "movement.1. = 'aluminium': the lot has no such"),
         ('lot = "fish"', 'lot = "aluminium"', "meets another on lot aluminium"),
