@@ -92,7 +92,7 @@ def _short(weighed: Weighed) -> list[Fact]:
 
 def _short_text(weighed: Weighed, names: list[Whereabouts]) -> str:
     setup, load, fused = weighed.setup, weighed.load, weighed.fused
-    mass = f"{max(load.short_mass_g, load.missing_g // 1_000 * 1_000) / 1_000:.0f} kg"
+    mass = told_kg(load.missing_g)
     if not load.short:
         return f"{setup.name} weighs {mass} less than when it was whole, which is not drift"
     text = f"{setup.name} weighs {mass} less than it should"
@@ -103,17 +103,24 @@ def _short_text(weighed: Weighed, names: list[Whereabouts]) -> str:
     elif moved and not fused.rest_g:
         text += f", which is {', '.join(sorted(moved)[:_NAMED_MAX])} in another zone"
     elif load.match.items or load.match.goods:
-        text += f": {_matched(load)}"
+        text += f", {_matched(load)}"
     if load.is_patient and load.match.is_lift and not listed and fused.rest_g:
         text += ", perhaps on a fork"
     return text
 
 
+def told_kg(mass_g: float) -> str:
+    """Return a mass in words: to two figures, so that noise does not make it another finding."""
+    mass_kg = abs(mass_g) / 1_000
+    digits = 2 - len(str(int(mass_kg)))
+    return f"about {max(1.0, round(mass_kg, min(0, digits))):.0f} kg"
+
+
 def _matched(load: Load) -> str:
     items, goods = load.match.items, load.match.goods
     if items:
-        return "about one item" if items == 1 else f"about {items} items"
-    return "about the goods of one item" if goods == 1 else f"about the goods of {goods} items"
+        return "as one item does" if items == 1 else f"as {items} items do"
+    return "as the goods of one item do" if goods == 1 else f"as the goods of {goods} items do"
 
 
 def _weights(load: Load) -> list[Evidence]:
@@ -190,12 +197,12 @@ def _excess(weighed: Weighed) -> list[Fact]:
     if run.found_us is None or run.since is None:
         return []
     level = run.level or run.since
-    more_kg = (level.value - load.reference_g) / 1_000
+    more = told_kg(level.value - load.reference_g)
     swapped = any(
-        past.line == DROP and 0 <= run.since.at_us - past.level.at_us <= SWAPPED_US
+        past.line in (DROP, LOSS) and 0 <= run.since.at_us - past.level.at_us <= SWAPPED_US
         for past in load.memory.past
     )
-    text = f"{setup.name} weighs {more_kg:.0f} kg more than it should"
+    text = f"{setup.name} weighs {more} more than it should"
     key, kind = "excess", FactKind.LOAD_EXCESS
     if swapped:
         key, kind = "tamper:excess", FactKind.TAMPER
@@ -256,14 +263,14 @@ def _past_fact(weighed: Weighed, past: PastRun) -> Fact:
     if past.line == FROZEN:
         return _still_fact(weighed, past.since)
     grave, key, kind = False, "excess", FactKind.LOAD_EXCESS
-    off_kg = abs(past.worst_g - load.reference_g) / 1_000
-    text = f"{setup.name} weighed {off_kg:.0f} kg more than it should for a while"
+    off = told_kg(past.worst_g - load.reference_g)
+    text = f"{setup.name} weighed {off} more than it should for a while"
     if past.line in (DROP, LOSS):
         match = explain(max(1, int(load.reference_g - past.level.value)), setup.items, load.off_g)
         handled = match.is_lift and past.lasted_us < HANDLING_US
         grave = past.line == DROP and not handled and past.lasted_us >= BUMP_US
         key, kind = "load", FactKind.LOAD_SHORT
-        text = f"{setup.name} weighed {off_kg:.0f} kg less than it should for a while"
+        text = f"{setup.name} weighed {off} less than it should for a while"
     evidence = (
         reading(load.binding.key, Quantity.MASS, past.since, "weight changed", _kg(load)),
         reading(load.binding.key, Quantity.MASS, past.level, "last such weight", _kg(load)),
