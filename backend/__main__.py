@@ -20,6 +20,7 @@ from backend.market import service as market
 from backend.middleware import CSV_BYTES_MAX
 from backend.migrate import migrate as migrate_database
 from backend.parties import service
+from backend.release_cli import release_cli
 from backend.terminal import nobody, reported, settings_here
 
 PASSWORD_VARIABLE: Final = "PLEDGEWATCH_PASSWORD"  # noqa: S105 - the name of one, not one
@@ -30,6 +31,7 @@ prices = typer.Typer(no_args_is_help=True, help="Market prices.")
 cli.add_typer(prices, name="prices")
 cli.add_typer(gateway_cli, name="gateway")
 cli.add_typer(ca_cli, name="ca")
+cli.add_typer(release_cli, name="release")
 
 
 @cli.command()

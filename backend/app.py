@@ -25,7 +25,10 @@ from backend.market import http as market
 from backend.metrics import CONTENT_TYPE, CountRequests, Metrics
 from backend.middleware import BodyLimit, SecurityHeaders
 from backend.parties import http as parties
+from backend.party_keys import http as party_keys
 from backend.plant import http as plant
+from backend.releases import http as releases
+from backend.stock_takes import http as stock_takes
 from backend.telemetry import http as telemetry
 from backend.uplink import http as uplink
 from backend.web import http as web
@@ -79,6 +82,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     problems.install(app)
     for http in (
         parties,
+        party_keys,
         plant,
         certificates,
         commands,
@@ -88,6 +92,8 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
         collateral,
         alerts,
         facility,
+        releases,
+        stock_takes,
         uplink,
         web,
     ):

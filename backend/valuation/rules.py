@@ -148,18 +148,25 @@ class _Graded:
 def accept_mass(lot: LotFacts) -> tuple[int, bool, tuple[str, ...]]:
     """Return the grams of a lot that count, whether that is known, and why they are fewer.
 
-    Never more than was pledged, than was measured, or than is left after what is short.
+    Never more than was pledged and may not leave by order, than was measured, or than is left
+    after what is short. What was never measured counts for nothing.
     """
     state = lot.state
     if not state.evaluated:
         return 0, False, ("its state could not be evaluated",)
     if state.quantity is QuantityState.UNKNOWN:
         return 0, False, ("its quantity is unknown",)
-    measured = lot.pledged_mass_g if state.measured_mass_g is None else state.measured_mass_g
-    mass_g = max(0, min(lot.pledged_mass_g, measured, lot.pledged_mass_g - state.short_mass_g))
+    if state.measured_mass_g is None:
+        return 0, False, ("its quantity was never measured",)
+    staying_g = lot.pledged_mass_g - lot.releasing_mass_g
+    there_g = lot.pledged_mass_g - state.short_mass_g
+    mass_g = max(0, min(staying_g, state.measured_mass_g, there_g))
     if mass_g == lot.pledged_mass_g:
         return mass_g, True, ()
-    return mass_g, True, (f"{mass_g} g of {lot.pledged_mass_g} g pledged are accepted",)
+    reasons = (f"{mass_g} g of {lot.pledged_mass_g} g pledged are accepted",)
+    if lot.releasing_mass_g:
+        reasons += (f"{lot.releasing_mass_g} g may leave by release orders",)
+    return mass_g, True, reasons
 
 
 def value_lots(lots: Sequence[LotFacts], quotes: Quotes, terms: Terms) -> tuple[LotValue, ...]:

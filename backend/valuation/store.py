@@ -15,7 +15,9 @@ from backend.valuation.types import LotFacts, LotValue, Valuation
 _BASKETS: Final = """
 SELECT p.facility_id, pl.lot_id, l.name, l.instrument_id, l.pledged_mass_g,
   s.custody, s.quantity, s.short_mass_g, s.measured_mass_g, s.condition, s.condition_since,
-  s.surveillance, s.tampered, s.evaluated
+  s.surveillance, s.tampered, s.evaluated,
+  (SELECT coalesce(sum(o.mass_g), 0)::bigint FROM release_order o
+   WHERE o.lot_id = pl.lot_id AND o.settled_at IS NULL AND o.into_lot IS NULL) AS releasing_mass_g
 FROM pledge p
 JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active
 LEFT JOIN lot l ON l.id = pl.lot_id
@@ -42,6 +44,7 @@ def _facts(row: TupleRow) -> LotFacts:
         name=str(lot_id) if row[2] is None else row[2],
         instrument_id=InstrumentId(row[3] or ""),
         pledged_mass_g=row[4] or 0,
+        releasing_mass_g=row[14],
         state=LotState(lot_id=lot_id) if row[2] is None or row[5] is None else _state(lot_id, row),
     )
 

@@ -11,13 +11,17 @@ from backend.money import Minor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotFacts:
-    """A pledged lot as registered, and the state that its sensors have it in."""
+    """A pledged lot as registered, and the state that its sensors have it in.
+
+    ``releasing_mass_g`` may leave by release orders that are open: nothing is lent against it.
+    """
 
     lot_id: LotId
     name: str
     instrument_id: InstrumentId
     pledged_mass_g: int
     state: LotState
+    releasing_mass_g: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from backend.collateral.rules.turn import RULE_ERRORS, change_of, fold_batch, un
 from backend.collateral.service.book import SensorBook
 from backend.collateral.store import lots as lots_store
 from backend.collateral.store import registry as registry_store
+from backend.collateral.store import releases as releases_store
 from backend.collateral.store import states as states_store
 from backend.collateral.store.lots import LotRows
 from backend.collateral.store.states import ItemWrite, LotWrite
@@ -51,6 +52,7 @@ UNEVALUATED: Final = Counter(
 
 
 Loaded = tuple[dict[SensorKey, SensorState], frozenset[SensorKey]]
+Decided = tuple[LotChange | None, LotWrite | None, list[ItemWrite], Evaluated | None]
 
 
 def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> list[LotChange]:
@@ -145,24 +147,29 @@ def _decide(
 ) -> list[LotChange]:
     changes: list[LotChange] = []
     writes: list[LotWrite] = []
+    moved: list[tuple[LotId, Evaluated]] = []
+    actor = "timekeeper" if book is None else "ingest"
     shown: list[ItemWrite] = []
     for each in rows:
-        change, write, items = _decide_one(each, around, book, now)
+        change, write, items, found = _decide_one(each, around, book, now)
         shown += items
+        if found is not None and (found.settlements or found.progress):
+            moved.append((found.decision.state.lot_id, found))
         if write is not None:
             writes.append(write)
         if change is not None:
             changes.append(change)
     if writes or shown:
         with conn.pipeline():
-            states_store.save_lots(conn, writes, now, "timekeeper" if book is None else "ingest")
+            states_store.save_lots(conn, writes, now, actor)
             states_store.save_items(conn, shown)
+    for lot_id, found in moved:
+        releases_store.save_progress(conn, lot_id, found.progress, now, actor)
+        releases_store.save_settlements(conn, lot_id, found.settlements, now, actor)
     return changes
 
 
-def _decide_one(
-    each: LotRows, around: Around, book: SeriesBook | None, now: datetime
-) -> tuple[LotChange | None, LotWrite | None, list[ItemWrite]]:
+def _decide_one(each: LotRows, around: Around, book: SeriesBook | None, now: datetime) -> Decided:
     """Return a lot's change, what to store of it, and of its items; None: nothing is new."""
     before = state_of(each.lot)
     facts: Mapping[str, bool] = {}
@@ -174,25 +181,31 @@ def _decide_one(
         return _unevaluated(before, facts, error)
     after = found.decision.state
     change = change_of(before, facts, found.decision)
+    if change is None and found.settlements:
+        change = LotChange(  # What is pledged has changed, if nothing else has.
+            lot_id=before.lot_id,
+            before=before,
+            after=after,
+            before_facts=facts,
+            facts=found.decision.facts,
+        )
     write = None
     if after != before or found.memory is not None:
         moved = after.dimensions != before.dimensions
         write = LotWrite(state=after, memory=found.memory, moved=moved, was=before)
-    return change, write, shown
+    return change, write, shown, found
 
 
-def _unevaluated(
-    before: LotState, facts: Mapping[str, bool], error: Exception
-) -> tuple[LotChange | None, LotWrite | None, list[ItemWrite]]:
+def _unevaluated(before: LotState, facts: Mapping[str, bool], error: Exception) -> Decided:
     """Return the change to a lot whose rules raised, and what to store of it."""
     name = type(error).__name__
     UNEVALUATED.labels(name).inc()
     change = unevaluated(before, facts, error)
     if change is None:
-        return None, None, []
+        return None, None, [], None
     log.error("lot_unevaluated", lot_id=str(before.lot_id), error=name, exc_info=error)
     write = LotWrite(state=change.after, memory=None, moved=before.evaluated, was=before)
-    return change, write, []
+    return change, write, [], None
 
 
 def _shown(each: LotRows, found: Evaluated, around: Around, now: datetime) -> list[ItemWrite]:

@@ -13,7 +13,9 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
+from backend.collateral.store.releases import OPEN, release_of
 from backend.collateral.types import Place, SensorKey, Sight
+from backend.collateral.types.releases import Release
 from backend.db import Conn
 from backend.ids import GatewayId, ItemId, LotId, SiteId, ZoneId
 
@@ -44,6 +46,13 @@ _WATCHED_BY: Final = """
 """
 
 _LOCK: Final = "SELECT lot_id FROM lot_state WHERE lot_id = ANY(%s) ORDER BY lot_id FOR UPDATE"
+# With the lots that goods may join by order.
+_LOCK_ALL: Final = """
+    SELECT lot_id FROM lot_state WHERE lot_id IN (
+      SELECT unnest(%(lots)s::uuid[]) UNION SELECT o.into_lot FROM release_order o
+      WHERE o.lot_id = ANY(%(lots)s) AND o.settled_at IS NULL AND o.into_lot IS NOT NULL)
+    ORDER BY lot_id FOR UPDATE
+"""
 
 _CREATE: Final = """
     INSERT INTO lot_state (lot_id) SELECT unnest(%s::uuid[]) ON CONFLICT DO NOTHING
@@ -64,7 +73,7 @@ _ITEMS: Final = """
     SELECT i.id, i.lot_id, i.name, i.epc, i.net_mass_g, i.tare_mass_g, t.custody,
            t.zone_id, t.seen_arrival_at
     FROM item i LEFT JOIN item_state t ON t.item_id = i.id
-    WHERE i.lot_id = ANY(%s) ORDER BY i.lot_id, i.name
+    WHERE i.lot_id = ANY(%s) AND i.retired_at IS NULL ORDER BY i.lot_id, i.name
 """
 
 _BINDINGS: Final = """
@@ -85,10 +94,11 @@ _SIGHTS: Final = """
            s.streak_us, s.streak_reads, s.rssi_cdbm, s.envelope_number, s.arrived_us,
            s.effective_us, s.doubt_mnat, s.settled_us, s.peak_mnat, s.away_from_us,
            s.away_until_us, s.away_arrived_us, s.stay_us, s.learnt
-    FROM item i JOIN item_sighting s ON s.item_id = i.id WHERE i.lot_id = ANY(%s)
+    FROM item i JOIN item_sighting s ON s.item_id = i.id
+    WHERE i.lot_id = ANY(%s) AND i.retired_at IS NULL
 """
 
-_OWNERS: Final = "SELECT epc, id, lot_id FROM item WHERE epc = ANY(%b)"
+_OWNERS: Final = "SELECT epc, id, lot_id FROM item WHERE epc = ANY(%b) AND retired_at IS NULL"
 
 _READERS: Final = """
     SELECT b.gateway_id, b.sensor, b.zone_id, z.name, z.kind, z.site_id, s.origin_lat_deg,
@@ -112,6 +122,9 @@ _DUE: Final = """
     LEFT JOIN stream g ON g.gateway_id = b.gateway_id
     WHERE s.fresh_at IS NULL OR s.fresh_at < %(now)s - make_interval(secs => b.max_gap_s)
        OR g.state = 'stopped'
+    UNION
+    SELECT o.lot_id FROM release_order o
+    WHERE o.settled_at IS NULL AND o.begins_at <= %(now)s + interval '2 minutes'
     UNION
     SELECT l.id FROM lot l LEFT JOIN lot_state t ON t.lot_id = l.id WHERE t.lot_id IS NULL
 """
@@ -163,8 +176,9 @@ def load_lots(conn: Conn, lots: Collection[LotId]) -> list[LotRows]:
 
 def _lock_and_load(conn: Conn, wanted: list[LotId]) -> list[LotRows]:
     with conn.pipeline():
-        conn.execute(_LOCK, (wanted,))
+        conn.execute(_LOCK_ALL, {"lots": wanted})
         found = _dicts(conn, _LOTS, (wanted,))
+        found_releases = _dicts(conn, OPEN, (wanted,))
         found_items = _dicts(conn, _ITEMS, (wanted,))
         found_bindings = _dicts(conn, _BINDINGS, {"lots": wanted})
         found_sights = conn.execute(_SIGHTS, (wanted,))
@@ -177,9 +191,15 @@ def _lock_and_load(conn: Conn, wanted: list[LotId]) -> list[LotRows]:
     sights: dict[object, list[Sight]] = defaultdict(list)
     for row in found_sights.fetchall():
         sights[row[0]].append(_sight(row))
+    releases: dict[object, list[Release]] = defaultdict(list)
+    for row in found_releases.fetchall():
+        releases[row["lot_id"]].append(release_of(row))
     return [
         LotRows(
-            lot=row, items=items[row["id"]], bindings=bindings[row["id"]], sights=sights[row["id"]]
+            lot={**row, "releases": releases[row["id"]]},
+            items=items[row["id"]],
+            bindings=bindings[row["id"]],
+            sights=sights[row["id"]],
         )
         for row in found.fetchall()
     ]

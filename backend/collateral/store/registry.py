@@ -50,7 +50,7 @@ _ITEM_VIEW: Final = """
            coalesce(t.custody, 'unseen') AS custody, t.zone_id, t.seen_at, t.seen_arrival_at,
            t.rssi_cdbm, t.gateway_id, t.sensor
     FROM item i LEFT JOIN item_state t ON t.item_id = i.id
-    WHERE i.lot_id = %s ORDER BY i.name LIMIT %s
+    WHERE i.lot_id = %s AND i.retired_at IS NULL ORDER BY i.name LIMIT %s
 """
 _PLEDGES: Final = """
     SELECT p.id, p.kind, p.lender_party, p.pledgor_party, p.facility_id, p.state, p.created_at,

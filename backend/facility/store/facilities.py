@@ -152,10 +152,10 @@ def list_facility_ids(conn: Conn) -> Sequence[FacilityId]:
 
 
 def facilities_of_lots(conn: Conn, lot_ids: Iterable[LotId]) -> Sequence[FacilityId]:
-    """Return the facilities that lots are pledged to, in order."""
+    """Return the facilities that lots are pledged to, or were until all of it left, in order."""
     query = (
         "SELECT DISTINCT p.facility_id FROM pledge_lot pl JOIN pledge p ON p.id = pl.pledge_id"
-        " WHERE pl.active AND p.state = 'active' AND pl.lot_id = ANY(%s) ORDER BY 1"
+        " WHERE p.state = 'active' AND pl.lot_id = ANY(%s) ORDER BY 1"
     )
     return [FacilityId(row[0]) for row in conn.execute(query, [list(lot_ids)])]
 

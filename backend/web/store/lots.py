@@ -27,7 +27,7 @@ HISTORY_ROWS_MAX: Final = 50
 _LOTS: Final = """
 SELECT l.id, l.name, l.site_id, s.name AS site, z.name AS zone, o.name AS owner,
   c.name AS commodity, l.instrument_id, l.pledged_mass_g,
-  (SELECT count(*)::int FROM item i WHERE i.lot_id = l.id) AS items,
+  (SELECT count(*)::int FROM item i WHERE i.lot_id = l.id AND i.retired_at IS NULL) AS items,
   t.custody, t.quantity, t.short_mass_g, t.measured_mass_g, t.condition, t.condition_since,
   t.surveillance, coalesce(t.tampered, false) AS tampered,
   coalesce(t.evaluated, false) AS evaluated, t.detail, t.evaluated_at, t.changed_at,
@@ -64,7 +64,7 @@ FROM item i
 JOIN lot l ON l.id = i.lot_id
 LEFT JOIN item_state t ON t.item_id = i.id
 LEFT JOIN zone z ON z.id = t.zone_id
-WHERE """
+WHERE i.retired_at IS NULL AND """
 _ITEMS_ORDER: Final = """
 ORDER BY coalesce(t.custody, 'unseen') = 'in_zone', l.name, i.name, i.id LIMIT %(rows)s
 """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final, LiteralString
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
@@ -13,6 +13,8 @@ from backend.parties.types import Role
 from schemas.keys import key_id_of
 from tests.builders import NOW
 from tests.integration.backend.access.image_rows import add_image_rows, image_of
+from tests.integration.backend.access.money_rows import add_money_rows
+from tests.integration.backend.access.release_rows import add_release_rows
 from tests.plant import Plant, build_plant, insert
 
 # Of each table and view: which rows are of one plant. A new table must be added here, or the
@@ -51,10 +53,15 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "lot_state": "lot_id = ANY(%(lots)s)",
     "lot_valuation": "lot_id = ANY(%(lots)s)",
     "party": "id = ANY(%(parties)s)",
+    "party_key": "party_id = ANY(%(parties)s)",
     "pledge": "id = %(pledge)s",
     "pledge_lot": "pledge_id = %(pledge)s",
     "price": "instrument_id = ANY(%(instruments)s)",
     "refused_envelope": "gateway_id = %(gateway)s",
+    "release_event": "order_id = ANY(%(orders)s)",
+    "release_item": "order_id = ANY(%(orders)s)",
+    "release_order": "lot_id = ANY(%(lots)s)",
+    "released_item": "order_id = ANY(%(orders)s)",
     "repayment": "facility_id = %(facility)s",
     "scalar_reading": "channel_id = ANY(%(channels)s)",
     "sensor_binding": "gateway_id = %(gateway)s",
@@ -62,6 +69,8 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "session": "account_id = ANY(%(accounts)s)",
     "sighting_reading": "channel_id = ANY(%(channels)s)",
     "site": "id = %(site)s",
+    "stock_take": "lot_id = ANY(%(lots)s)",
+    "stock_take_item": "stock_take_id = ANY(%(stock_takes)s)",
     "stream": "gateway_id = %(gateway)s",
     "thinning": "gateway_id = %(gateway)s",
     "uplink_held": "gateway_id = %(gateway)s",
@@ -114,7 +123,8 @@ def build_everything(conn: Conn, name: str) -> Everything:
     add_image_rows(conn, plant)
     _add_uplink_rows(conn, plant)
     _add_history_rows(conn, plant, (alert_id, facility_alert))
-    drawdown_id = _add_money_rows(conn, plant)
+    drawdown_id = add_money_rows(conn, plant)
+    released = add_release_rows(conn, plant)
     ids = {
         "accounts": [actor.account_id for actor in plant.actors.values()],
         "alerts": [alert_id, facility_alert],
@@ -124,6 +134,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
         "facility": plant.facility_id,
         "gateway": plant.gateway_id,
         "instruments": list(plant.instruments.values()),
+        **released,
         "items": [item.id for items in plant.items.values() for item in items],
         "lots": list(plant.lots.values()),
         "parties": [actor.party_id for actor in plant.actors.values()],
@@ -306,79 +317,6 @@ def _add_history_rows(conn: Conn, plant: Plant, alert_ids: tuple[UUID, ...]) -> 
         insert(conn, "alert_event", alert_id=alert_id, at=NOW, actor="ingest", what="opened")
     for lot_id in plant.lots.values():
         insert(conn, "lot_event", lot_id=lot_id, at=NOW, actor="x", what="registered")
-
-
-def _add_money_rows(conn: Conn, plant: Plant) -> UUID:
-    """Return the id of the drawdown."""
-    for instrument_id in plant.instruments.values():
-        insert(conn, "daily_price", instrument_id=instrument_id, day=NOW.date(), at=NOW, value=1)
-        insert(conn, "volatility", instrument_id=instrument_id, sigma_daily=0.1, days=9, at=NOW)
-    valuation_id: UUID = insert(
-        conn,
-        "valuation",
-        id=uuid4(),
-        facility_id=plant.facility_id,
-        at=NOW,
-        expires_at=NOW,
-        value_minor=1,
-        exposure_minor=0,
-        base_minor=1,
-        content_sha256=bytes(32),
-        complete=True,
-        model="x",
-    )
-    for lot_id in plant.lots.values():
-        insert(
-            conn,
-            "lot_valuation",
-            valuation_id=valuation_id,
-            lot_id=lot_id,
-            accepted_mass_g=1,
-            haircut_bps=1,
-            value_minor=1,
-            lendable_minor=1,
-            complete=True,
-        )
-    return _add_facility_rows(conn, plant.facility_id, plant.actors[Role.BORROWER].account_id)
-
-
-def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:
-    """Return the id of the drawdown."""
-    insert(
-        conn,
-        "facility_lock",
-        facility_id=facility_id,
-        reason="MANUAL",
-        detail="x",
-        opened_at=NOW,
-        opened_by="x",
-    )
-    insert(conn, "facility_event", facility_id=facility_id, at=NOW, actor="x", what="opened")
-    drawdown_id: UUID = insert(
-        conn,
-        "drawdown",
-        id=uuid4(),
-        facility_id=facility_id,
-        amount_minor=1,
-        state="requested",
-        body_sha256=bytes(32),
-        requested_by=borrower,
-        requested_at=NOW,
-    )
-    insert(
-        conn,
-        "repayment",
-        id=uuid4(),
-        facility_id=facility_id,
-        amount_minor=1,
-        fees_minor=0,
-        interest_minor=0,
-        principal_minor=1,
-        body_sha256=bytes(32),
-        paid_by=borrower,
-        paid_at=NOW,
-    )
-    return drawdown_id
 
 
 def _add_uplink_rows(conn: Conn, plant: Plant) -> None:

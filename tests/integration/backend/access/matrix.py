@@ -114,6 +114,21 @@ COLLATERAL: Final[dict[Route, Roles]] = {
     ("POST", "/api/pledges/{pledge_id}/reject"): LENDER,
     ("POST", "/api/pledges/{pledge_id}/release"): LENDER,
 }
+RELEASES: Final[dict[Route, Roles]] = {
+    ("POST", "/api/party-keys"): OPERATOR,
+    ("GET", "/api/party-keys"): ALL,
+    ("POST", "/api/party-keys/{key_id}/revoke"): WRITERS,
+    ("POST", "/api/release-orders"): LENDER,
+    ("GET", "/api/release-orders"): ALL,
+    ("GET", "/api/release-orders/{order_id}"): ALL,
+    ("POST", "/api/release-orders/{order_id}/acknowledge"): LOGISTICS,
+    ("POST", "/api/release-orders/{order_id}/revoke"): LENDER,
+    ("POST", "/api/lots/{lot_id}/stock-takes"): LOGISTICS,
+    ("POST", "/api/lots/{lot_id}/stock-takes.csv"): LOGISTICS,
+    ("POST", "/api/lots/{lot_id}/stock-takes.epcis"): LOGISTICS,
+    ("GET", "/api/lots/{lot_id}/stock-takes"): ALL,
+    ("GET", "/api/stock-takes/{stock_take_id}"): ALL,
+}
 ALERTS: Final[dict[Route, Roles]] = {
     ("GET", "/api/alerts"): ALL,
     ("GET", "/api/alerts/{alert_id}"): ALL,
@@ -171,5 +186,5 @@ GATEWAYS: Final[frozenset[Route]] = frozenset(
     }
 )
 MATRIX: Final[dict[Route, Roles]] = (
-    PARTIES | PLANT | MARKET_ROUTES | COLLATERAL | FACILITY | ALERTS | CONSOLE
+    PARTIES | PLANT | MARKET_ROUTES | COLLATERAL | FACILITY | RELEASES | ALERTS | CONSOLE
 )

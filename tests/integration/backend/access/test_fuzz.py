@@ -116,8 +116,11 @@ def test_bad_input_is_never_a_crash(
         "gateway_id": str(plant.gateway_id),
         "instrument_id": str(plant.instruments["copper"]),
         "lot_id": str(plant.lots["copper"]),
+        "key_id": everything.ids["keys"][0].hex(),
+        "order_id": str(everything.ids["orders"][0]),
         "pledge_id": str(plant.pledge_id),
         "site_id": str(plant.site_id),
+        "stock_take_id": str(everything.ids["stock_takes"][0]),
         "token_id": str(everything.ids["token"]),
     }
     description = app.openapi()

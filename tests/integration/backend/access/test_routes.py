@@ -86,8 +86,11 @@ def _parameters(everything: Everything) -> dict[str, Any]:
         "gateway_id": plant.gateway_id,
         "instrument_id": plant.instruments["copper"],
         "lot_id": plant.lots["copper"],
+        "key_id": ids["keys"][0].hex(),
+        "order_id": ids["orders"][0],
         "pledge_id": plant.pledge_id,
         "site_id": plant.site_id,
+        "stock_take_id": ids["stock_takes"][0],
         "token_id": ids["token"],
     }
 

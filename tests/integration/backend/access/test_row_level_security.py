@@ -66,10 +66,15 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "lot_state": LOTS,
     "lot_valuation": LOAN,
     "party": ALL,
+    "party_key": ALL,
     "pledge": LOAN,
     "pledge_lot": LOAN,
     "price": ALL,
     "refused_envelope": frozenset({Role.OPERATOR, Role.REGULATOR}),
+    "release_event": LOTS,
+    "release_item": LOTS,
+    "release_order": LOTS,
+    "released_item": LOTS,
     "repayment": LOAN,
     "scalar_reading": NOBODY,
     "sensor_binding": PLANT,
@@ -77,6 +82,8 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "session": NOBODY,
     "sighting_reading": NOBODY,
     "site": PLANT,
+    "stock_take": LOTS,
+    "stock_take_item": LOTS,
     "stream": PLANT,
     "thinning": PLANT,
     "uplink_held": NOBODY,
@@ -90,7 +97,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
 }
 # The same for whoever is logged in: names of companies, goods and prices are no secrets here.
 PUBLIC: Final = frozenset(
-    {"party", "commodity", "instrument", "price", "daily_price", "volatility"}
+    {"party", "party_key", "commodity", "instrument", "price", "daily_price", "volatility"}
 )
 # Who sees everybody's rows of what it sees at all.
 EVERYWHERE: Final = frozenset({Role.OPERATOR, Role.REGULATOR})
@@ -101,6 +108,7 @@ _MARKET: Final = frozenset({Role.OPERATOR, Role.LENDER})
 # Who may add a row that concerns other parties than its own; nobody where a table is missing.
 ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "party": _PLATFORM,
+    "party_key": _PLATFORM,
     "account": _PLATFORM,
     "site": _PLATFORM,
     "zone": _PLATFORM,

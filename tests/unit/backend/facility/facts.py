@@ -78,16 +78,18 @@ def make_lot(
     number: int = 1,
     pledged_mass_g: int = 10_000_000,
     instrument_id: InstrumentId = COPPER,
+    releasing_mass_g: int = 0,
     **state: object,
 ) -> LotFacts:
-    """Return a pledged lot; keywords change its state."""
+    """Return a pledged lot, measured whole; keywords change its state."""
     lot_id = LotId(UUID(int=number))
     return LotFacts(
         lot_id=lot_id,
         name=f"lot-{number}",
         instrument_id=instrument_id,
         pledged_mass_g=pledged_mass_g,
-        state=make_state(lot_id, **state),
+        state=make_state(lot_id, **{"measured_mass_g": pledged_mass_g, **state}),
+        releasing_mass_g=releasing_mass_g,
     )
 
 
@@ -240,6 +242,7 @@ def lots(draw: st.DrawFn, number: int = 1) -> LotFacts:
         surveillance=draw(st.sampled_from(Surveillance)),
         tampered=draw(st.booleans()),
         evaluated=draw(st.booleans()),
+        releasing_mass_g=draw(st.just(0) | st.integers(0, 2 * pledged)),
     )
 
 

@@ -1,0 +1,1 @@
+"""Release orders: issued by a lender's signature, acknowledged, revoked; executed by the goods."""

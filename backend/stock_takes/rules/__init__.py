@@ -1,0 +1,1 @@
+"""Files of handheld readers, and what a count says of a lot. Pure."""

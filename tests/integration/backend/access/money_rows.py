@@ -1,0 +1,81 @@
+"""Rows of one plant's loan: its valuation, drawdown, repayment, lock and history."""
+
+from uuid import UUID, uuid4
+
+from backend.db import Conn
+from backend.parties.types import Role
+from tests.builders import NOW
+from tests.plant import Plant, insert
+
+
+def add_money_rows(conn: Conn, plant: Plant) -> UUID:
+    """Return the id of the drawdown."""
+    for instrument_id in plant.instruments.values():
+        insert(conn, "daily_price", instrument_id=instrument_id, day=NOW.date(), at=NOW, value=1)
+        insert(conn, "volatility", instrument_id=instrument_id, sigma_daily=0.1, days=9, at=NOW)
+    valuation_id: UUID = insert(
+        conn,
+        "valuation",
+        id=uuid4(),
+        facility_id=plant.facility_id,
+        at=NOW,
+        expires_at=NOW,
+        value_minor=1,
+        exposure_minor=0,
+        base_minor=1,
+        content_sha256=bytes(32),
+        complete=True,
+        model="x",
+    )
+    for lot_id in plant.lots.values():
+        insert(
+            conn,
+            "lot_valuation",
+            valuation_id=valuation_id,
+            lot_id=lot_id,
+            accepted_mass_g=1,
+            haircut_bps=1,
+            value_minor=1,
+            lendable_minor=1,
+            complete=True,
+        )
+    return _add_facility_rows(conn, plant.facility_id, plant.actors[Role.BORROWER].account_id)
+
+
+def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:
+    """Return the id of the drawdown."""
+    insert(
+        conn,
+        "facility_lock",
+        facility_id=facility_id,
+        reason="MANUAL",
+        detail="x",
+        opened_at=NOW,
+        opened_by="x",
+    )
+    insert(conn, "facility_event", facility_id=facility_id, at=NOW, actor="x", what="opened")
+    drawdown_id: UUID = insert(
+        conn,
+        "drawdown",
+        id=uuid4(),
+        facility_id=facility_id,
+        amount_minor=1,
+        state="requested",
+        body_sha256=bytes(32),
+        requested_by=borrower,
+        requested_at=NOW,
+    )
+    insert(
+        conn,
+        "repayment",
+        id=uuid4(),
+        facility_id=facility_id,
+        amount_minor=1,
+        fees_minor=0,
+        interest_minor=0,
+        principal_minor=1,
+        body_sha256=bytes(32),
+        paid_by=borrower,
+        paid_at=NOW,
+    )
+    return drawdown_id
