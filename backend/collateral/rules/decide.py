@@ -128,7 +128,7 @@ def _facts(
     seen: Seen,
 ) -> list[Fact]:
     """Return what is wrong by what a lot's scale last said, and says if it can be relied on."""
-    found = item_facts(fused.items, loads[1], fused, seen.since_us)
+    found = item_facts(fused.items, loads[1], fused)
     found += load_facts(setup, loads[0], fused, seen)
     found += condition_facts(setup, observed.memory, seen)
     found += tamper_facts(setup, seen)

@@ -41,16 +41,13 @@ def excused(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> se
     }
 
 
-def item_facts(
-    items: Sequence[Whereabouts], load: Load | None, fused: Fused, since_us: int
-) -> list[Fact]:
+def item_facts(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> list[Fact]:
     """Return what is wrong with a lot's items, but for those that the scale's finding names.
 
     Args:
         items: where each is.
         load: what the scale says, when it can be relied on.
         fused: tags and weight together.
-        since_us: when the first of the readings came that the decision follows, by our clock.
     """
     there = excused(items, load, fused)
     facts: list[Fact] = []
@@ -59,25 +56,7 @@ def item_facts(
             facts.append(_missing(where, doubtful=where.item.id in there))
         elif where.custody is ItemCustody.RELOCATED:
             facts.append(_relocated(where))
-        elif where.away is not None and where.away.away_arrived_us >= since_us:
-            facts.append(_was_away(where, load))
     return facts
-
-
-def _was_away(where: Whereabouts, load: Load | None) -> Fact:
-    """Return that an item had gone beyond doubt, and is read again."""
-    assert where.away is not None, "asked for of such only"
-    doubtful = load is not None and load.sees(where.item)
-    text = f"{where.item.name} was not seen for a while, and is again"
-    return Fact(
-        key=f"item:{where.item.id}:shortfall",
-        kind=FactKind.ITEM_MISSING,
-        grave=not doubtful,
-        text=text + (", though the scale missed nothing" if doubtful else ""),
-        evidence=last_seen(where, "read again"),
-        probability=where.probability if doubtful else GONE_PROBABILITY,
-        began_us=where.away.away_from_us,
-    )
 
 
 def _missing(where: Whereabouts, *, doubtful: bool) -> Fact:

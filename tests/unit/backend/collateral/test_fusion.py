@@ -79,7 +79,7 @@ def facts(made: OnScale | None, items: Sequence[Whereabouts]) -> dict[str, Fact]
     fused = fuse(items, load)
     look = Seen(sensors={}, streams={}, sights=(), now_us=now_us, since_us=now_us)
     relied = None if load is None or load.covered else load
-    found = item_facts(fused.items, relied, fused, now_us)
+    found = item_facts(fused.items, relied, fused)
     found += load_facts(setup, load, fused, look)
     keys = [fact.key for fact in found]
     assert len(keys) == len(set(keys)), "one cause is one finding"
