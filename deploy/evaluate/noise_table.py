@@ -7,7 +7,8 @@ NOISE: Final = (
         "RFID, a round a second",
         "each tag has its own chance of being read: 80 % of tags Beta(18, 2), 15 % "
         "Beta(6.5, 3.5), 5 % Beta(2.5, 7.5); whole shelves blocked for 300 s on average "
-        "(begins with 0.001 a round, reads a tenth); the neighbouring zone read across with 0.02 a round at -12 dB; "
+        "(begins with 0.001 a round, reads a tenth); the neighbouring zone read across with 0.02 "
+        "a round at -12 dB; "
         "a reader out once a day for 5 min; 1 % of reads twice; RSSI sd 3 dB",
     ),
     (
