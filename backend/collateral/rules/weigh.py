@@ -184,7 +184,7 @@ def _count(missing_g: int, masses_g: Int64s, near_g: float) -> int:
     some = masses_g[:_PAIRS_OF_MAX]
     rows, others = np.triu_indices(len(some), 1)
     pairs_g = some[rows] + some[others]
-    return 2 if np.abs(pairs_g - missing_g).min(initial=np.inf) <= near_g else 0
+    return 2 if bool((np.abs(pairs_g - missing_g) <= near_g).any()) else 0
 
 
 def _set_down(run: LoadRun, items: Sequence[ItemSetup]) -> bool:

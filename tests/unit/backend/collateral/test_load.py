@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from backend.collateral.rules.load_physics import BUMP_US
 from backend.collateral.rules.load_still import is_frozen
-from backend.collateral.rules.weigh import Says
+from backend.collateral.rules.weigh import Says, explain
 from backend.telemetry.types import Floats, Int64s
 from schemas.quantities import QUALITY_CODES, Quality
-from tests.unit.backend.collateral.weights import BASE_US, DAY_US, SECOND_US, OnScale
+from tests.unit.backend.collateral.weights import BASE_US, DAY_US, SECOND_US, OnScale, lot_of
 
 ITEM_G = 1_020_000
 ITEMS = ((1_000_000, 20_000),) * 3
@@ -75,6 +75,17 @@ def test_goods_without_their_pallet_are_told_apart() -> None:
     made = on_scale()
     then(made, *[made.gross_g - 1_000_000.0] * 3)
     assert (made.says().match.items, made.says().match.goods) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("missing_kg", "items", "goods"),
+    [(520, 1, 0), (820, 1, 0), (1_340, 2, 0), (500, 0, 1), (650, 0, 0), (2_000, 0, 0)],
+)
+def test_items_of_different_masses_are_told_apart(missing_kg: int, items: int, goods: int) -> None:
+    """One of them, two of them, the goods of one, or none of these."""
+    setup = lot_of(((500_000, 20_000), (800_000, 20_000), (1_100_000, 20_000)))
+    match = explain(missing_kg * 1_000, setup.items, 8_000)
+    assert (match.items, match.goods) == (items, goods)
 
 
 def test_drop_that_matches_nothing_is_sure_at_the_second_weight() -> None:
