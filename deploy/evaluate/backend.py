@@ -16,9 +16,9 @@ from backend.collateral.rules.memory import lot_memory_json
 from backend.collateral.rules.series import SeriesBook
 from backend.collateral.rules.sightings import SightKey
 from backend.collateral.rules.turn import RULE_ERRORS, change_of, fold_batch, unevaluated
-from backend.collateral.types import LotState, SensorKey, SensorState, Sight, StreamView
+from backend.collateral.types import LotState, Place, SensorKey, SensorState, Sight, StreamView
 from backend.collateral.types.releases import Release
-from backend.ids import GatewayId, ItemId, LotId
+from backend.ids import GatewayId, ItemId, LotId, ZoneId
 from backend.telemetry.types import ReadingBatch
 from deploy.evaluate.registry import Registered
 
@@ -84,10 +84,12 @@ class Backend:
         self.lot_of: dict[ItemId, LotId] = {}
         self.site_of: dict[LotId, str] = {}
         self._readers: dict[SensorKey, frozenset[Any]] = {}
+        self._places: dict[ZoneId, Place] = {}
         for site in self.sites.values():
             self.owners.update(site.owners)
             self.lot_of.update(site.lot_of)
             self._readers.update(site.readers)
+            self._places.update(site.places)
             self.site_of.update(dict.fromkeys(site.lots, site.site))
 
     def books(self) -> Books:
@@ -154,6 +156,7 @@ class Backend:
             streams=streams,
             sights=by_item,
             readers=self._readers,
+            places=self._places,
             now_us=now_us,
         )
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from backend.collateral.types import Purpose, SensorKey
-from backend.ids import BindingId, GatewayId, ItemId, LotId, ZoneId
+from backend.collateral.types import Place, Purpose, SensorKey
+from backend.ids import BindingId, GatewayId, ItemId, LotId, SiteId, ZoneId
 from deploy.seed import TAKEN_ITEM_SHARE
 from firmware_sim.plan import LotPlan, Scenario
 
@@ -34,6 +34,7 @@ class Registered:
     owners: Mapping[bytes, ItemId]
     lot_of: Mapping[ItemId, LotId]
     readers: Mapping[SensorKey, frozenset[ZoneId]]
+    places: Mapping[ZoneId, Place]
     sensors: frozenset[str]
 
     def lot_named(self, name: str) -> LotId:
@@ -74,6 +75,16 @@ def register(scenario: Scenario) -> Registered:
         owners={row["epc"]: row["id"] for rows in items.values() for row in rows},
         lot_of={row["id"]: lot_id for lot_id, rows in items.items() for row in rows},
         readers={key: frozenset(found) for key, found in readers.items()},
+        places={
+            zone_id: Place(
+                name=name,
+                kind="dock" if name == scenario.dock else "storage",
+                site_id=SiteId(id_of(site)),
+                lat_deg=scenario.origin_lat_deg,
+                lon_deg=scenario.origin_lon_deg,
+            )
+            for name, zone_id in zones.items()
+        },
         sensors=frozenset(row["sensor"] for row in bindings),
     )
 
