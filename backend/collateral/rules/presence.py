@@ -66,8 +66,7 @@ class Whereabouts:
     read so far, in seconds from one read to the next; None: it is not known. ``since_us``: when
     it was last read without doubt. ``together``: how many items are silent with it, when that is
     what makes it gone; ``all_silent``: those are all that were ever read. ``left_by`` names the
-    dock whose reader read a missing item last. ``away``: the sighting that ended an absence beyond
-    doubt, if there was one. Times are by our clock.
+    dock whose reader read a missing item last. Times are by our clock.
     """
 
     item: ItemSetup
@@ -80,7 +79,6 @@ class Whereabouts:
     together: int = 0
     all_silent: bool = False
     left_by: str = ""
-    away: Sight | None = None
 
     @property
     def probability(self) -> float:
@@ -238,7 +236,6 @@ def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
         log_odds=PRIOR_LOG_ODDS + home.nats,
         expected_s=1.0 / home.rate.per_s,
         since_us=last.settled_us or last.made_us,
-        away=last if last.away_until_us and last.doubt_mnat < DOUBT_MNAT else None,
     )
 
 

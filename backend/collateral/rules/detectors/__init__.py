@@ -3,7 +3,7 @@
 from typing import Final
 
 from backend.collateral.rules.detector import Detector
-from backend.collateral.rules.detectors import clone, garbled, knock, replay, stuck
+from backend.collateral.rules.detectors import away, clone, garbled, knock, replay, stuck
 
 DETECTORS: Final[tuple[Detector, ...]] = (
     replay.DETECTOR,
@@ -11,4 +11,5 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     stuck.DETECTOR,
     knock.DETECTOR,
     clone.DETECTOR,
+    away.DETECTOR,
 )

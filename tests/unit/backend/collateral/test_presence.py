@@ -7,6 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.collateral.rules.detector import Seen
+from backend.collateral.rules.detectors import away
 from backend.collateral.rules.presence import Whereabouts
 from backend.collateral.types import ItemCustody
 from tests.unit.backend.collateral.rfid import (
@@ -206,11 +208,19 @@ def test_an_absence_within_one_batch_is_told() -> None:
     told[0] = tell(rng, reads, item=0)
     site = Site(items=5, listens=(HOME,))
     site.fold(told, 0, end_s)
-    where = site.look()[0]
-    assert where.custody is ItemCustody.IN_ZONE
-    assert where.away is not None
-    assert where.away.away_arrived_us == BASE_US + end_s * SECOND_US
-    assert site.look()[1].away is None
+    assert site.look()[0].custody is ItemCustody.IN_ZONE
+    now_us = BASE_US + end_s * SECOND_US
+    seen = Seen(
+        sensors=site.sensors,
+        streams={},
+        sights=list(site.sights.values()),
+        now_us=now_us + 60 * SECOND_US,
+        since_us=now_us,
+    )
+    (fact,) = away.judge({}, site.setup, seen)
+    assert fact.grave
+    assert "is back" in fact.text
+    assert away.judge({}, site.setup, replace(seen, since_us=seen.now_us)) == []
 
 
 @settings(max_examples=25, deadline=None)
