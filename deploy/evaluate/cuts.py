@@ -1,5 +1,6 @@
 """The moments at which time alone may change what is decided: when sensors fall silent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,18 +21,19 @@ from schemas.quantities import EventType, Quantity
 Int64s = NDArray[np.int64]
 
 SECOND_US: Final = 1_000_000
-GAP_US: Final = MAX_GAP_S * SECOND_US
-_OF_READINGS: Final = (GAP_US, LOST_GRAVE_US)
-_OF_GOOD: Final = (GAP_US * GAPS_WITHOUT_GOOD_MAX,)
 # Of these a sensor that talks is still of no use without a good one.
 _NEEDED: Final = (Quantity.MASS, Quantity.LATITUDE, Quantity.TEMPERATURE, Quantity.HUMIDITY)
 
 
 @dataclass(slots=True)
 class Cuts:
-    """When each sensor was heard last, and said something good last."""
+    """When each sensor was heard last, and said something good last.
+
+    ``gaps_s`` are how long each sensor may be silent.
+    """
 
     channels: Channels
+    gaps_s: Mapping[SensorKey, int]
     _heard_us: dict[tuple[SensorKey, Quantity | None], int] = field(
         default_factory=dict[tuple[SensorKey, Quantity | None], int]
     )
@@ -55,7 +57,10 @@ class Cuts:
             envelopes = np.unique(np.concatenate(keys.get(key, [np.empty(0, dtype=np.int32)])))
             last = self._heard_us.get(key)
             made = made_us[envelopes]
-            spans = _OF_READINGS if key[1] is None else _OF_GOOD
+            gap_us = self.gaps_s.get(key[0], MAX_GAP_S) * SECOND_US
+            spans = (gap_us, LOST_GRAVE_US)
+            if key[1] is not None:
+                spans = (gap_us * GAPS_WITHOUT_GOOD_MAX,)
             cuts |= _silences(made, arrival_us[envelopes], last, spans, (after_us, until_us))
             if len(made):
                 self._heard_us[key] = max(int(made.max()), last or 0)

@@ -26,12 +26,13 @@ FALSES_MAX: Final = 50
 _NO_ESTIMATE: Final = "-"
 
 _STYLE: Final = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1b1f24;max-width:60rem;margin:2rem auto;
+body{font:16px/1.5 system-ui,sans-serif;color:#1b1f24;max-width:66rem;margin:2rem auto;
 padding:0 1rem}
 h1{font-size:1.7rem}h2{font-size:1.25rem;margin-top:2.2rem;border-bottom:1px solid #d0d7de}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #e3e7eb}th{color:#57606a}
-th:first-child,td:first-child,td.text{text-align:left}
+th,td{padding:.3rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid #e3e7eb}
+th{color:#57606a}
+th:first-child,td:first-child,td.text{text-align:left}td.text{white-space:normal}
 .wide{overflow-x:auto}svg{width:100%;height:auto;font:12px system-ui,sans-serif}
 .grid{stroke:#e3e7eb}
 .axis{stroke:#57606a}.goal{stroke:#c0392b;stroke-dasharray:4 3}.tick{fill:#57606a;font-size:11px}
@@ -142,7 +143,7 @@ def _delays(kinds: Iterable[KindFigures]) -> tuple[list[float], int]:
 
 
 def _kinds(ours: Figures, naive: Figures) -> str:
-    others = {kind.name: kind for kind in naive.kinds}
+    others = {kind.name: kind for kind in (*naive.groups, *naive.kinds)}
     head = (
         "kind",
         "n",

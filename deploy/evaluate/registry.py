@@ -7,6 +7,7 @@ of a demonstration's. Ids follow from the names, so that a run can be repeated.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -20,6 +21,8 @@ Row = Mapping[str, Any]
 MAX_GAP_S: Final = 15  # The defaults of a binding: what a real site has.
 MISSING_AFTER_S: Final = 10
 CAMERA_GAP_S: Final = 60
+# A sensor that is asked seldom may miss an answer or two before it counts as lost.
+GAP_PERIODS: Final = 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Registered:
     readers: Mapping[SensorKey, frozenset[ZoneId]]
     places: Mapping[ZoneId, Place]
     sensors: frozenset[str]
+    gaps_s: Mapping[SensorKey, int]
 
     def lot_named(self, name: str) -> LotId:
         """Return the lot called ``name``, which must exist."""
@@ -86,6 +90,7 @@ def register(scenario: Scenario) -> Registered:
             for name, zone_id in zones.items()
         },
         sensors=frozenset(row["sensor"] for row in bindings),
+        gaps_s={(row["gateway_id"], row["sensor"]): row["max_gap_s"] for row in bindings},
     )
 
 
@@ -122,6 +127,8 @@ def _items(lot: LotPlan, site: str) -> list[Row]:
 
 def _bindings(scenario: Scenario, site: str, zones: Mapping[str, ZoneId]) -> list[Row]:
     rows = _bound(scenario)
+    asked = (*scenario.weighers, *scenario.climates, *scenario.shocks, *scenario.doors)
+    periods_s = {plan.name: plan.period_s for plan in (*asked, *scenario.waters)}
     return [
         {
             "id": BindingId(number),
@@ -132,11 +139,18 @@ def _bindings(scenario: Scenario, site: str, zones: Mapping[str, ZoneId]) -> lis
             "lot_id": None if lot is None else LotId(id_of(site, "lot", lot)),
             "tare_mass_g": 0,
             "tolerance_mass_g": tolerance_g,
-            "max_gap_s": CAMERA_GAP_S if purpose is Purpose.CAMERA else MAX_GAP_S,
+            "max_gap_s": _gap_s(purpose, periods_s.get(sensor, 0.0)),
             "missing_after_s": MISSING_AFTER_S,
         }
         for number, (gateway, sensor, purpose, zone, lot, tolerance_g) in enumerate(rows, 1)
     ]
+
+
+def _gap_s(purpose: Purpose, period_s: float) -> int:
+    """Return how long a sensor may be silent before it counts as lost."""
+    if purpose is Purpose.CAMERA:
+        return CAMERA_GAP_S
+    return max(MAX_GAP_S, ceil(GAP_PERIODS * period_s))
 
 
 def _bound(scenario: Scenario) -> Iterator[tuple[str, str, Purpose, str, str | None, int]]:

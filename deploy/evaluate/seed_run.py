@@ -69,7 +69,10 @@ class Months:
             channels=self.channels,
             tags=self.tags,
             streams=Streams(gateways),
-            cuts=Cuts(self.channels),
+            cuts=Cuts(
+                self.channels,
+                {key: gap for own in self.registered for key, gap in own.gaps_s.items()},
+            ),
             steps_us=steps_us,
             books=backend.books(),
         )
