@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.collateral.rules.load_physics import BUMP_US
-from backend.collateral.rules.load_still import is_frozen
+from backend.collateral.rules.load_still import HOURS_LEARNED, is_frozen
 from backend.collateral.rules.weigh import Says, explain
 from backend.telemetry.types import Floats, Int64s
 from schemas.quantities import QUALITY_CODES, Quality
@@ -226,3 +226,28 @@ def test_frozen_scale_is_found_and_a_noisy_one_never() -> None:
     assert made.memory.still.found_us is not None
     made.feed(*seconds(made.now_us + SECOND_US, [made.gross_g + 100.0, made.gross_g - 50.0]))
     assert [past.line for past in made.memory.past] == ["frozen"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1_000),
+    stuck=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 90)), max_size=5),
+    cuts=st.lists(st.floats(0, 1), max_size=6),
+)
+def test_stillness_is_learned_and_told_the_same_however_it_is_cut(
+    seed: int, stuck: list[tuple[float, int]], cuts: list[float]
+) -> None:
+    """Around the end of the first day, with stretches of one weight before and after it."""
+    one, many = (OnScale(items=ITEMS, tolerance_g=40_000, envelope_s=600) for _ in range(2))
+    at_us = BASE_US + 30 * SECOND_US * np.arange(26 * 120, dtype=np.int64)
+    value = one.gross_g + 100.0 * np.random.default_rng(seed).integers(0, 4, len(at_us))
+    for share, count in stuck:
+        begin = int(share * len(value))
+        value[begin : begin + count] = value[min(begin, len(value) - 1)]
+    one.feed(at_us, value)
+    span = 20  # Readings of an envelope, which comes whole.
+    bounds = sorted({0, len(at_us), *(int(cut * len(at_us)) // span * span for cut in cuts)})
+    for begin, end in itertools.pairwise(bounds):
+        many.feed(at_us[begin:end], value[begin:end])
+    assert many.memory == one.memory
+    assert one.memory.still.hours == HOURS_LEARNED
