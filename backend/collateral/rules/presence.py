@@ -137,7 +137,7 @@ def decide_items(
     found: list[Whereabouts] = []
     for item in setup.items:
         mine, home = by_item.get(item.id, ()), at_home.get(item.id)
-        seen = _elsewhere(mine, setup, homes, sensors)
+        seen = _elsewhere(mine, setup, homes, sensors, rate_of(()) if home is None else home.rate)
         if home is None:
             found.append(_never_home(item, seen, setup))
             continue
@@ -276,7 +276,7 @@ def _moved(
     """Return where another zone's reader sees an item; None: it only reads it across."""
     if seen is None:
         return None
-    there = standing_nats(seen, home.rate)
+    there = standing_nats(seen, home.rate, _across_per_s(seen))
     surely = where.custody is ItemCustody.MISSING
     log_odds = where.log_odds + max(0.0, there)
     likely = (
@@ -295,17 +295,23 @@ def _moved(
     )
 
 
-def standing_nats(sight: Sight, home: Rate) -> float:
+def _across_per_s(sight: Sight) -> float:
+    """Return how often a reader reads an item that stands at home."""
+    learnt = sight.learnt
+    if not learnt or learnt[Learnt.OLD_SPAN_US] < _ACROSS_SPAN_US_MIN:
+        return CROSS_LOOKS_PER_S
+    looks_per_s = learnt[Learnt.OLD_LOOKS] * 1_000 / learnt[Learnt.OLD_SPAN_US]
+    return max(CROSS_LOOKS_PER_S, looks_per_s)
+
+
+def standing_nats(sight: Sight, home: Rate, across: float) -> float:
     """Return the evidence that an item stands before a reader and is not read across by it.
 
     Args:
         sight: of the item by that reader.
         home: how it is read by its own readers when it is there.
+        across: how often that reader reads it while it is at home, a second.
     """
-    across, learnt = CROSS_LOOKS_PER_S, sight.learnt
-    if learnt and learnt[Learnt.OLD_SPAN_US] >= _ACROSS_SPAN_US_MIN:
-        looks_per_s = learnt[Learnt.OLD_LOOKS] * 1_000 / learnt[Learnt.OLD_SPAN_US]
-        across = max(across, looks_per_s)
     least, most = _STANDING_PER_S
     standing = max(least, min(most, home.per_s * _STANDING_SHARE))
     if standing <= across:
@@ -323,17 +329,24 @@ def _elsewhere(
     setup: LotSetup,
     homes: Mapping[SensorKey, Binding],
     sensors: Mapping[SensorKey, SensorState],
+    home: Rate,
 ) -> Sight | None:
-    """Return the newest sighting by another zone's reader that sees an item now."""
+    """Return the sighting by another zone's reader before which an item stands now, if any.
+
+    Of several the one that speaks for it most: others read it across.
+    """
     seen = [
-        sight
+        (nats, sight.made_us, sight)
         for sight in sights
         if sight.reader not in homes
         and setup.readers.get(sight.reader)
         and sight.streak_reads >= ELSEWHERE_READS_MIN
         and absent_us(sight, sensors) < STREAK_GAP_US
+        and (nats := standing_nats(sight, home, CROSS_LOOKS_PER_S)) >= ELSEWHERE_NATS_MIN
     ]
-    return max(seen, key=lambda each: (each.made_us, each.reader), default=None)
+    if not seen:
+        return None
+    return max(seen, key=lambda each: (each[0], each[1], each[2].reader))[2]
 
 
 def _zone_of(sight: Sight, setup: LotSetup) -> ZoneId:

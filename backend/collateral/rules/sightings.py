@@ -23,7 +23,7 @@ from backend.telemetry.types import EPC_KEY_BYTES, Bytes8, Int64s, ReadingBatch,
 # Sightings of one tag by one reader within this listening time are one run: a tag that is read
 # every tenth round, by a gateway that tells of it every five seconds, is not interrupted by it.
 STREAK_GAP_US: Final = 30_000_000
-STREAK_READS_MAX: Final = 1_000  # Nothing asks for more than a few.
+STREAK_READS_MAX: Final = 2_000_000_000  # What 32 bits hold: thirty years of reads.
 # Sightings no further apart, by our clock, are one stay: too short to be carried to a far site
 # and back.
 STAY_GAP_US: Final = 600_000_000

@@ -184,6 +184,25 @@ def test_an_item_at_the_dock_is_relocated_and_back_home_it_is_not() -> None:
     assert set(seen[320:]) == {ItemCustody.IN_ZONE}
 
 
+def test_an_item_that_stays_at_the_dock_stays_relocated() -> None:
+    """For hours: what the dock's reader learns of it meanwhile does not make it a cross-read."""
+    rng = np.random.default_rng(29)
+    end_s = LEARN_S + 3 * 3_600
+    told = _quiet(rng, [0.8] * 4, end_s)
+    told[0] = tell(rng, _reads(rng, 0.8, LEARN_S), item=0)
+    away_s = end_s - LEARN_S
+    across = _reads(rng, CROSS, away_s)
+    level_cdbm = LEVEL_CDBM - CROSS_LOSS_CDB
+    told.append(tell(rng, across, item=0, begin_s=LEARN_S, level_cdbm=level_cdbm))
+    told.append(tell(rng, _reads(rng, 0.8, away_s), item=0, reader=DOCK, begin_s=LEARN_S))
+    site = Site(items=4)
+    site.fold(told, 0, LEARN_S + 60)
+    for begin_s in range(LEARN_S + 60, end_s, 60):
+        where = site.look()[0]
+        assert (where.custody, where.zone_id) == (ItemCustody.RELOCATED, DOCK_ZONE)
+        site.fold(told, begin_s, begin_s + 60)
+
+
 def test_a_tag_on_the_border_does_not_flap() -> None:
     """Two readers read it alike, and each is blocked at times: it stays where it belongs."""
     rng = np.random.default_rng(27)
