@@ -4,10 +4,10 @@ Times are microseconds since 1970. Row order is the order of the envelopes and, 
 travelled.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,14 +131,62 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeTimes:
+    """The times of a batch's envelopes in columns, of shape (n,); ``base_us`` by the gateway.
+
+    ``newest_us`` is that of the newest reading kept, by the gateway, of a digest, and long ago of
+    what is none; None: there is no digest among them. ``last_us`` is when the last one of each
+    gateway arrived.
+    """
+
+    base_us: Int64s
+    made_us: Int64s
+    arrived_us: Int64s
+    last_us: Mapping[GatewayId, int]
+    newest_us: Int64s | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[EnvelopeRow]) -> Self:
+        """Return those of envelopes."""
+        newest_us = None
+        if any(row.thinning is not None for row in rows):
+            newest_us = np.array(
+                [
+                    _LONG_AGO if row.thinning is None else row.thinning.newest_unix_us
+                    for row in rows
+                ],
+                dtype=np.int64,
+            )
+        return cls(
+            base_us=np.array([row.base_unix_us for row in rows], dtype=np.int64),
+            made_us=np.array([row.made_unix_us for row in rows], dtype=np.int64),
+            arrived_us=np.array([row.received_unix_us for row in rows], dtype=np.int64),
+            last_us={row.gateway: row.received_unix_us for row in rows},
+            newest_us=newest_us,
+        )
+
+
+_OF_NOTHING: Final = EnvelopeTimes.of(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingBatch:
-    """Everything that a batch of accepted envelopes holds."""
+    """Everything that a batch of accepted envelopes holds; ``times`` follow from ``envelopes``.
+
+    Detectors need the times only: who stores nothing may leave the envelopes out and give those.
+    """
 
     envelopes: tuple[EnvelopeRow, ...]
     scalars: ScalarColumns
     sightings: SightingColumns
     events: tuple[EventRow, ...]
     channels: Mapping[ChannelId, ChannelRef]
+    times: EnvelopeTimes = field(default=_OF_NOTHING, repr=False)
+
+    def __post_init__(self) -> None:
+        """Work out the times once, unless whoever made the batch had them."""
+        if self.times is _OF_NOTHING:
+            object.__setattr__(self, "times", EnvelopeTimes.of(self.envelopes))
 
     @property
     def readings(self) -> int:
@@ -155,23 +203,17 @@ class ReadingBatch:
             envelope: of each reading, as in the columns.
             at_us: of each reading, by the gateway's clock.
         """
-        made_us = np.array([row.made_unix_us for row in self.envelopes], dtype=np.int64)[envelope]
-        if all(row.thinning is None for row in self.envelopes):
+        made_us = self.times.made_us[envelope]
+        if self.times.newest_us is None:
             return made_us
-        newest_us = np.array(
-            [
-                _LONG_AGO if r.thinning is None else r.thinning.newest_unix_us
-                for r in self.envelopes
-            ]
-        )
-        return made_us - np.maximum(newest_us[envelope] - at_us, 0)
+        return made_us - np.maximum(self.times.newest_us[envelope] - at_us, 0)
 
     def made_us_of(self, event: EventRow) -> int:
         """Return when an event was made, by the backend's clock."""
-        row = self.envelopes[event.envelope]
-        if row.thinning is None:
-            return row.made_unix_us
-        return row.made_unix_us - max(row.thinning.newest_unix_us - event.at_us, 0)
+        made_us = int(self.times.made_us[event.envelope])
+        if self.times.newest_us is None:
+            return made_us
+        return made_us - max(int(self.times.newest_us[event.envelope]) - event.at_us, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,14 @@ Columns are in the order of the envelopes, so that any span of arrivals is a sli
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.ids import GatewayId
 from backend.telemetry.types import (
-    EnvelopeRow,
+    EnvelopeTimes,
     EventRow,
     ReadingBatch,
     ScalarColumns,
@@ -24,9 +24,6 @@ Int64s = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 Int16s = NDArray[np.int16]
 Floats = NDArray[np.float64]
-
-_NO_HASH: Final = bytes(32)
-_NO_KEY: Final = bytes(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +110,13 @@ Number = TypeVar("Number", bound=np.number)
 
 
 def batch_of(parts: Sequence[Reported], channels: Channels, tags: Tags) -> ReadingBatch:
-    """Return what several gateways told as one batch, as ingest would hand it on."""
+    """Return what several gateways told as one batch, as ingest would hand it on to be folded."""
     shifts = np.cumsum([0, *(len(part.envelopes.number) for part in parts)]).tolist()
     values = [part.values for part in parts]
     sightings = [part.sightings for part in parts]
     numbers = [part.envelopes.number for part in parts]
     return ReadingBatch(
-        envelopes=tuple(row for part in parts for row in _envelope_rows(part)),
+        envelopes=(),
         scalars=ScalarColumns(
             at_us=_cat([v.at_us for v in values], np.int64),
             channel=_cat([v.channel for v in values], np.int32),
@@ -153,31 +150,22 @@ def batch_of(parts: Sequence[Reported], channels: Channels, tags: Tags) -> Readi
             for event in part.events
         ),
         channels=channels.refs,
+        times=_times(parts),
     )
 
 
-def _envelope_rows(part: Reported) -> list[EnvelopeRow]:
-    rows = part.envelopes
-    return [
-        EnvelopeRow(
-            gateway=part.gateway,
-            number=number,
-            sha256=_NO_HASH,
-            key_id=_NO_KEY,
-            base_unix_us=base_us,
-            received_unix_us=arrival_us,
-            made_unix_us=made_us,
-            readings=1,
-            bytes=b"",
-        )
-        for number, base_us, arrival_us, made_us in zip(
-            rows.number.tolist(),
-            rows.base_us.tolist(),
-            rows.arrival_us.tolist(),
-            rows.made_us.tolist(),
-            strict=True,
-        )
-    ]
+def _times(parts: Sequence[Reported]) -> EnvelopeTimes:
+    rows = [part.envelopes for part in parts]
+    return EnvelopeTimes(
+        base_us=_cat([row.base_us for row in rows], np.int64),
+        made_us=_cat([row.made_us for row in rows], np.int64),
+        arrived_us=_cat([row.arrival_us for row in rows], np.int64),
+        last_us={
+            part.gateway: int(part.envelopes.arrival_us[-1])
+            for part in parts
+            if len(part.envelopes.arrival_us)
+        },
+    )
 
 
 def _rows(envelope: Int32s, first: int, end: int) -> slice:

@@ -292,7 +292,7 @@ def fold_condition(
         if found is None:
             continue
         touched, readings = True, found.good()
-        arrived_us = book.arrivals_us(sensor[0], readings.number)
+        arrived_us = book.arrivals_us(readings.place)
         after, harm = fold_outside(before, readings, allowed, gap_us, arrived_us)
         _put(overs, channel, after.run)
         _put(passed, channel, after.passed)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.collateral.rules.series import Series, SeriesBook
-from backend.collateral.types import Echo, SensorKey
+from backend.collateral.types import Echo
 from backend.telemetry.types import Floats
 from schemas.quantities import Quantity
 
@@ -47,7 +47,7 @@ _MIXERS: Final = tuple(
 )
 
 
-def fold_echo(echo: Echo, readings: Series, book: SeriesBook, sensor: SensorKey) -> Echo:
+def fold_echo(echo: Echo, readings: Series, book: SeriesBook) -> Echo:
     """Return what is remembered of a channel after a batch's readings of good quality."""
     if len(readings) == 0:
         return echo
@@ -60,7 +60,7 @@ def fold_echo(echo: Echo, readings: Series, book: SeriesBook, sensor: SensorKey)
     values = np.concatenate((tail, value[rows]))
     for place in _places(values, max(len(tail), VALUES - 1)):
         row = int(rows[place - len(tail)])
-        echo = _look(echo, values[place - VALUES + 1 : place + 1], (readings, row), book, sensor)
+        echo = _look(echo, values[place - VALUES + 1 : place + 1], (readings, row), book)
     return replace(echo, tail=tuple(values[-(VALUES - 1) :].tolist()))
 
 
@@ -78,9 +78,7 @@ def _places(values: Floats, begin: int) -> list[int]:
     return (np.flatnonzero(chosen) + begin).tolist()
 
 
-def _look(
-    echo: Echo, values: Floats, at: tuple[Series, int], book: SeriesBook, sensor: SensorKey
-) -> Echo:
+def _look(echo: Echo, values: Floats, at: tuple[Series, int], book: SeriesBook) -> Echo:
     """Return what is remembered after one fingerprint was looked up."""
     readings, row = at
     digest = blake2b(values.tobytes(), digest_size=_DIGEST_BYTES).hexdigest()
@@ -98,7 +96,7 @@ def _look(
     bits = int(code_bits(values.tolist())) if trusted else 0
     if bits < BITS_MIN:
         return after
-    arrived_us = book.arrivals_us(sensor[0], readings.number[row : row + 1])
+    arrived_us = book.arrivals_us(readings.place[row : row + 1])
     return replace(after, found=readings.sample(row), bits=bits, arrived_us=int(arrived_us[0]))
 
 

@@ -181,7 +181,7 @@ def _weights(memory: LoadMemory, readings: Series, book: SeriesBook, binding: Bi
     last_us = last_us[np.searchsorted(unstable, rows)]
     since_us = good.at_us - last_us
     moved = (since_us >= 0) & (since_us <= SETTLED_US)
-    arrived_us = book.arrivals_us(binding.gateway, good.number)
+    arrived_us = book.arrivals_us(good.place)
     return Weights(good=good, arrived_us=arrived_us, moved=moved)
 
 

@@ -87,7 +87,7 @@ def fold_position(fence: Fence, setup: LotSetup, book: SeriesBook, sensor: Senso
         north_m=north_m,
         away_m=np.asarray(zone.distance(shapely.points(east_m, north_m)), dtype=np.float64),
         known=known,
-        arrived_us=book.arrivals_us(sensor[0], fixes.number),
+        arrived_us=book.arrivals_us(fixes.place),
         jumped=_jumped(fence.run, fixes.at_us, east_m, north_m),
     )
     inside, run, left = fold_fence(fence, track, zone)

@@ -18,7 +18,6 @@ from backend.collateral.types import (
     SensorState,
     TamperSpell,
 )
-from backend.ids import GatewayId
 from backend.telemetry.types import EventRow, Int64s, ReadingBatch
 from schemas.quantities import EventType, Quantity
 
@@ -68,11 +67,8 @@ def fold_sensors(
         batch: the readings.
         book: its scalars by channel.
     """
-    arrivals: dict[GatewayId, int] = {}
-    for row in batch.envelopes:
-        arrivals[row.gateway] = row.received_unix_us
     listening: dict[SensorKey, Listening] = {}
-    after = _fold_scalars(states, batch, book, arrivals)
+    after = _fold_scalars(states, batch, book)
     for key, quantity in book.series():
         if quantity is Quantity.INVENTORY:
             rounds = book.get(key, quantity)
@@ -101,7 +97,6 @@ def _fold_scalars(
     states: Mapping[SensorKey, SensorState],
     batch: ReadingBatch,
     book: SeriesBook,
-    arrivals: Mapping[GatewayId, int],
 ) -> dict[SensorKey, SensorState]:
     """Take over the newest readings of each channel: bad ones are no sign of life.
 
@@ -132,7 +127,7 @@ def _fold_scalars(
         after[key] = SensorState(
             key=key,
             last_at_us=at_us,
-            arrival_us=arrivals[key[0]],
+            arrival_us=batch.times.last_us[key[0]],
             fresh_us=made_us,
             health=state.health,
             values={**state.values, **good},
@@ -158,7 +153,7 @@ def _echoes(
         if quantity in TRACED and (found := book.get(state.key, quantity)) is not None:
             echoes = dict(state.echoes) if echoes is None else echoes
             before = echoes.get(quantity, Echo())
-            echoes[quantity] = fold_echo(before, found.good(), book, state.key)
+            echoes[quantity] = fold_echo(before, found.good(), book)
     return state.echoes if echoes is None else echoes
 
 
@@ -171,7 +166,7 @@ def _last_open(book: SeriesBook, key: SensorKey) -> TamperSpell | None:
     if len(rows) == 0:
         return None
     sample = contacts.sample(int(rows[0]))
-    arrived_us = book.arrivals_us(key[0], contacts.number[rows])
+    arrived_us = book.arrivals_us(contacts.place[rows])
     return TamperSpell(since=sample, until_us=sample.made_us, arrived_us=int(arrived_us[0]))
 
 
@@ -211,7 +206,7 @@ def _fold_events(states: dict[SensorKey, SensorState], batch: ReadingBatch) -> N
     for event in batch.events:
         ref = batch.channels[event.channel]
         key = ref.gateway, ref.sensor
-        arrived_us = batch.envelopes[event.envelope].received_unix_us
+        arrived_us = int(batch.times.arrived_us[event.envelope])
         states[key] = fold_event(states[key], event, batch.made_us_of(event), arrived_us)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.collateral.types import Sample, SensorKey
-from backend.ids import ChannelId, GatewayId
+from backend.ids import ChannelId
 from backend.telemetry.types import Floats, Int16s, Int32s, Int64s, ReadingBatch
 from schemas.quantities import QUALITY_CODES, Quality, Quantity
 
@@ -87,8 +87,7 @@ class SeriesBook:
 
     def __init__(self, batch: ReadingBatch) -> None:
         columns = batch.scalars
-        self._envelopes = batch.envelopes
-        self._arrived_us: dict[tuple[GatewayId, int], int] | None = None
+        self._arrived_us = batch.times.arrived_us
         order = np.argsort(columns.channel, kind="stable")
         channels = columns.channel[order]
         begins = np.flatnonzero(np.diff(channels, prepend=-1))
@@ -105,7 +104,7 @@ class SeriesBook:
         self._quantities: dict[SensorKey, list[Quantity]] | None = None
         self._extremes: dict[tuple[SensorKey, Quantity], tuple[float, float]] | None = None
         self._all = Series(
-            place=place_of(envelope, at_us, base_us(batch)),
+            place=place_of(envelope, at_us, batch.times.base_us),
             at_us=at_us,
             made_us=batch.made_us(envelope, at_us),
             number=columns.envelope_number[order],
@@ -172,28 +171,16 @@ class SeriesBook:
     @property
     def since_us(self) -> int | None:
         """When the first of these readings arrived, by our clock; None: there are none."""
-        return min((row.received_unix_us for row in self._envelopes), default=None)
+        return int(self._arrived_us.min()) if len(self._arrived_us) else None
 
-    def arrivals_us(self, gateway: GatewayId, numbers: Int64s) -> Int64s:
-        """Return when each of these envelopes of the batch arrived, by our clock."""
-        if self._arrived_us is None:
-            self._arrived_us = {
-                (row.gateway, row.number): row.received_unix_us for row in self._envelopes
-            }
-        known = self._arrived_us
-        distinct, place = np.unique(numbers, return_inverse=True)
-        arrived_us = [known[gateway, number] for number in distinct.tolist()]
-        return np.array(arrived_us, dtype=np.int64)[place]
+    def arrivals_us(self, place: Int64s) -> Int64s:
+        """Return when the envelopes of readings at these places arrived, by our clock."""
+        return self._arrived_us[place >> _PLACE_SHIFT]
 
     def get(self, sensor: SensorKey, quantity: Quantity) -> Series | None:
         """Return a sensor's readings of one quantity, None when there are none; views only."""
         rows = self._rows.get((sensor, quantity))
         return None if rows is None else self._all.where(rows)
-
-
-def base_us(batch: ReadingBatch) -> Int64s:
-    """Return the base time of each envelope."""
-    return np.array([row.base_unix_us for row in batch.envelopes], dtype=np.int64)
 
 
 def place_of(envelope: Int32s, at_us: Int64s, bases_us: Int64s) -> Int64s:

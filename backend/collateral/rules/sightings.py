@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend.collateral.rules.learning import Reports, Tags, gaps_us, learn
 from backend.collateral.rules.presence_rates import Learnt
 from backend.collateral.rules.sensors import Listening
-from backend.collateral.rules.series import base_us, place_of
+from backend.collateral.rules.series import place_of
 from backend.collateral.rules.shelves import SHELVES_MAX, fold_shelf
 from backend.collateral.types import SensorKey, SensorState, Shelf, Sight
 from backend.ids import ChannelId, ItemId, LotId
@@ -84,9 +84,9 @@ def fold_sightings(
     if not readers:
         return Sighted()
     clock = _Clock(
-        bases_us=base_us(batch),
+        bases_us=batch.times.base_us,
         made_us=batch.made_us(columns.envelope, columns.at_us),
-        arrived_us=np.array([row.received_unix_us for row in batch.envelopes], dtype=np.int64),
+        arrived_us=batch.times.arrived_us,
     )
     sights: dict[SightKey, Sight] = {}
     shelves: dict[SensorKey, Shelves] = {}

@@ -70,8 +70,8 @@ def _fold(
         much = np.flatnonzero((counts >= READINGS_MIN) & (wrongs >= BAD_SHARE_MIN * counts))
         if len(much):
             row = int(much[-1])
-            number = readings.number[first + row : first + row + 1]
-            arrived_us = int(book.arrivals_us(binding.gateway, number)[0])
+            place = readings.place[first + row : first + row + 1]
+            arrived_us = int(book.arrivals_us(place)[0])
             told = [slot * SLOT_US, arrived_us, int(counts[row]), int(wrongs[row])]
         before = [slot, int(counts[-1]), int(wrongs[-1]), *told]
     return before

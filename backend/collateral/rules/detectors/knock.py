@@ -35,7 +35,7 @@ def fold_knocks(memory: Json, setup: LotSetup, book: SeriesBook) -> Json:
         harmless = shocks.value <= (np.inf if most_g0 is None else most_g0)
         rows = np.flatnonzero((shocks.value >= KNOCK_G0_MIN) & harmless)[-1:]
         if len(rows):
-            arrived_us = book.arrivals_us(binding.gateway, shocks.number[rows])
+            arrived_us = book.arrivals_us(shocks.place[rows])
             name = f"{binding.gateway}/{binding.sensor}"
             kept[name] = [sample_json(shocks.sample(int(rows[0]))), int(arrived_us[0])]
     return kept

@@ -34,7 +34,7 @@ def fold(quantity: Quantity, at_s: Floats, value: Floats, cuts_s: list[float]) -
     for book in books_of([channel("sensor", quantity, at_s, value)], cuts_s=cuts_s):
         found = book.get(KEY, quantity)
         assert found is not None
-        echo = fold_echo(state.echoes.get(quantity, Echo()), found.good(), book, KEY)
+        echo = fold_echo(state.echoes.get(quantity, Echo()), found.good(), book)
         stored = sensor_memory_json(SensorState(key=KEY, echoes={quantity: echo}))
         state = SensorState(key=KEY, echoes=echoes_of(stored))
     return state.echoes[quantity]
