@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from hashlib import sha256
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from firmware_sim.plan import (
     CameraPlan,
@@ -32,6 +32,9 @@ _Plan = TypeVar(
 )
 
 
+_APART_DEG: Final = 0.5  # Of longitude: 34 km at 52 degrees north.
+
+
 def build_sites(scenario: str, *, seed: int, sites: int) -> tuple[Scenario, ...]:
     """Return ``sites`` scenarios with names, gateways and tags of their own.
 
@@ -39,12 +42,20 @@ def build_sites(scenario: str, *, seed: int, sites: int) -> tuple[Scenario, ...]
         ScenarioError: there is no such scenario, or a key of it is wrong.
     """
     plan = load_scenario(scenario, seed=seed)
+    numbers = range(1, sites + 1)
     if plan.is_family:
-        numbers = range(1, sites + 1)
-        return tuple(load_scenario(scenario, seed=seed, number=number) for number in numbers)
-    if sites == 1:
-        return (plan,)
-    return tuple(renamed(plan, number) for number in range(1, sites + 1))
+        found = [load_scenario(scenario, seed=seed, number=number) for number in numbers]
+    elif sites == 1:
+        found = [plan]
+    else:
+        found = [renamed(plan, number) for number in numbers]
+    return tuple(_apart(site, place) for place, site in enumerate(found))
+
+
+def _apart(plan: Scenario, place: int) -> Scenario:
+    """Return a site at a distance from those before it: nobody drives there within minutes."""
+    lon_deg = (plan.origin_lon_deg + place * _APART_DEG + 180.0) % 360.0 - 180.0
+    return plan if place == 0 else replace(plan, origin_lon_deg=lon_deg)
 
 
 def renamed(plan: Scenario, number: int) -> Scenario:
