@@ -31,7 +31,7 @@ from backend.collateral.types import (
     SensorState,
     Sight,
 )
-from backend.ids import ItemId, LotId, ZoneId
+from backend.ids import ItemId, ZoneId
 from schemas.envelope import RSSI_UNKNOWN
 
 # Before anything is read: between two of its reads one tag in 160,000 is taken away.
@@ -128,10 +128,11 @@ def decide_items(
     for sight in sights:
         by_item.setdefault(sight.item_id, []).append(sight)
     homes = {binding.key: binding for binding in setup.bound(Purpose.PRESENCE)}
+    shelf = str(setup.id)
     at_home = {
         item.id: home
         for item in setup.items
-        if (home := _home(item, by_item.get(item.id, ()), setup.id, homes, sensors)) is not None
+        if (home := _home(item, by_item.get(item.id, ()), shelf, homes, sensors)) is not None
     }
     group, joint = _together(list(at_home.values()))
     found: list[Whereabouts] = []
@@ -160,16 +161,16 @@ def absent_us(sight: Sight, sensors: Mapping[SensorKey, SensorState]) -> int:
     return 0 if state is None else max(0, state.listened_us - sight.listened_us)
 
 
-def effective_us(state: SensorState, lot_id: LotId) -> int:
+def effective_us(state: SensorState, lot: str) -> int:
     """Return the clock of a lot's shelf at a reader."""
-    shelf = state.shelves.get(str(lot_id)) or state.shelves.get("")
+    shelf = state.shelves.get(lot) or state.shelves.get("")
     return state.listened_us if shelf is None else shelf.clock_us
 
 
 def _home(
     item: ItemSetup,
     sights: Sequence[Sight],
-    lot_id: LotId,
+    lot: str,
     homes: Mapping[SensorKey, Binding],
     sensors: Mapping[SensorKey, SensorState],
 ) -> _Home | None:
@@ -178,18 +179,19 @@ def _home(
     if not mine:
         return None
     last = max(mine, key=lambda sight: (sight.made_us, sight.reader))
-    nats, silent_us = last.doubt_mnat / MILLI, 0
+    nats, silent_us, usual = last.doubt_mnat / MILLI, 0, rate_of(last.learnt)
     for sight in mine:
         state = sensors.get(sight.reader)
         if state is None:
             continue
-        unread_us = effective_us(state, lot_id) - sight.effective_us
+        unread_us = effective_us(state, lot) - sight.effective_us
         if sight is last:
             silent_us = unread_us
         elif state.fresh_us is not None:
             # While another reader of its zone still read it, it was there.
             unread_us = min(unread_us, max(0, state.fresh_us - last.made_us))
-        nats += rate_of(sight.learnt).silence_nats(unread_us)
+        rate = usual if sight is last else rate_of(sight.learnt)
+        nats += rate.silence_nats(unread_us)
     due = all(
         absent_us(sight, sensors) >= homes[sight.reader].missing_after_s * 1_000_000
         or last.doubt_mnat >= DOUBT_MNAT
@@ -201,7 +203,7 @@ def _home(
         due=due,
         silent_us=silent_us,
         last=last,
-        rate=rate_of(last.learnt),
+        rate=usual,
     )
 
 
