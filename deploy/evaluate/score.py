@@ -6,8 +6,9 @@ again or made graver between the incident's begin and its end, and some time aft
 still on its way. What fits no incident, and happened in none, is false, and counted once.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.alerts.types import AlertKind, Severity
@@ -62,8 +63,17 @@ def score(truths: Sequence[Truth], alerts: Iterable[Alert], seed: int) -> Scored
     moved = alarmed = 0
     for truth in truths:
         mine = placed[truth.own.site]
-        scored += [_judge(truth, truths, alert, seed) for alert in mine]
-        labels += [_found(truth, truths, label, placed, seed) for label in truth.run.labels]
+        judged = [_judge(truth, truths, alert, seed) for alert in mine]
+        scored += judged
+        alarms = Counter(
+            alert.label
+            for alert in judged
+            if alert.verdict is Verdict.HARMLESS and alert.critical_us is not None
+        )
+        labels += [
+            replace(_found(truth, label, placed, seed), alarms=alarms[label.id])
+            for label in truth.run.labels
+        ]
         for order in truth.run.orders:
             moved += 1
             alarmed += any(_is_about_order(truth, order, alert) for alert in mine)
@@ -219,7 +229,6 @@ def _is_about_order(
 
 def _found(
     truth: Truth,
-    truths: Sequence[Truth],
     label: Label,
     placed: Mapping[str, Sequence[Alert]],
     seed: int,
@@ -235,10 +244,6 @@ def _found(
     ]
     grave = [at_us for at_us, severity, _ in fitting if severity is Severity.CRITICAL]
     first = min(fitting, key=lambda each: each[0], default=None)
-    alarms = sum(
-        any(severity is Severity.CRITICAL for _, severity in _within(truth, label, alert))
-        for alert in candidates
-    )
     lot = None if label.lot is None else truth.own.lot_named(label.lot)
     bound = () if lot is None else truth.own.bindings[lot]
     purposes = {Purpose(row["purpose"]) for row in bound}
@@ -257,7 +262,7 @@ def _found(
         found_us=None if first is None else first[0],
         critical_us=min(grave, default=None),
         found_as="" if first is None else first[2].summary,
-        alarms=alarms if label.harmless else 0,
+        alarms=0,
         sensors=tuple(sorted({_SENSORS[purpose] for purpose in purposes})),
         outage=_until_us(truth, label) > label.ends_us + GRACE_US,
     )
