@@ -11,6 +11,7 @@ from backend.alerts.rules.life import (
     check_resolve,
     choices_of,
     holding_of,
+    item_of,
     locks_of,
     span_of,
 )
@@ -163,7 +164,13 @@ def load_surroundings(conn: Conn, alert: Alert, role: Role) -> Surroundings:
     subject = lot_id, alert.facility_id
     return Surroundings(
         holding=holding_of(alert, least_g),
-        choices=choices_of(alert, role, pledged=pledged, holds=alert.ceased_at is None),
+        choices=choices_of(
+            alert,
+            role,
+            pledged=pledged,
+            holds=alert.ceased_at is None,
+            covered=_is_covered(conn, alert),
+        ),
         locks=around.fetch_locks(conn, subject, locks_of(alert.kind), alert.opened_at),
         timeline=timeline,
     )
@@ -219,12 +226,21 @@ def resolve(
     lot_id, quantity = alert.lot_id, _damaged_quantity(alert)
     pledged = lot_id is not None and store.is_pledged(conn, lot_id)
     holds = alert.ceased_at is None
-    check_resolve(alert, said[0], actor.role, pledged=pledged, holds=holds)
+    covered = _is_covered(conn, alert)
+    check_resolve(alert, said[0], actor.role, pledged=pledged, holds=holds, covered=covered)
     store.save_resolved(conn, alert_id, actor.account_id, now, said)
     store.add_event(conn, alert_id, now, actor.login, (What.RESOLVED, said[0].value))
     if lot_id is not None and quantity is not None:
         unlatch(conn, lot_id, quantity, now, actor.login)
     return load_view(conn, alert_id)
+
+
+def _is_covered(conn: Conn, alert: Alert) -> bool:
+    """Return whether a release order explains what an alert found."""
+    if alert.lot_id is None:
+        return False
+    began_at = alert.opened_at if alert.began_at is None else alert.began_at
+    return around.is_covered(conn, alert.lot_id, item_of(alert), began_at)
 
 
 def _hold_lot(conn: Conn, alert_id: AlertId) -> None:

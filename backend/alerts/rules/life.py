@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from backend.alerts.errors import AlertRefusedError
 from backend.alerts.types import (
@@ -45,8 +46,11 @@ _LOCKS_OF: Final[dict[AlertKind, tuple[str, ...]]] = {
 _ENDS_OF_LOT: Final = (
     ("item:", ":shortfall", "a reader of its own zone reads its tag, or a stock-take finds it"),
     ("item:", ":relocation", "a reader of its own zone reads its tag, and no other zone's does"),
-    ("load", "", "its scale shows a stable weight of at least {least}"),
+    ("load", "", "its scale shows at least {least}, and what it showed when it was whole, twice"),
     ("tamper:load", "", "the scale shows the whole weight again"),
+    ("excess", "", "its scale shows no more than it should, twice in a row"),
+    ("tamper:excess", "", "its scale shows no more than it should, twice in a row"),
+    ("tamper:scale", "", "its scale shows weights that vary again"),
     ("tamper:", "", "{sensor} reports that it is over, and has been for a moment"),
     ("damage:", "", "{sensor} is back within what the goods stand; the harm done stays recorded"),
     ("position:", "", "several fixes of {sensor} in a row lie inside its zone"),
@@ -73,7 +77,7 @@ def check_acknowledge(alert: Alert) -> None:
 
 
 def check_resolve(
-    alert: Alert, resolution: Resolution, role: Role, *, pledged: bool, holds: bool
+    alert: Alert, resolution: Resolution, role: Role, *, pledged: bool, holds: bool, covered: bool
 ) -> None:
     """Check that somebody may say what an alert turned out to be.
 
@@ -83,6 +87,7 @@ def check_resolve(
         role: of who says it.
         pledged: whether its lot is pledged.
         holds: whether what it found is still so.
+        covered: whether a release order lets go what moved.
 
     Raises:
         AlertRefusedError: Resolved already, not this role's to say, or still true.
@@ -101,14 +106,21 @@ def check_resolve(
             f"it is still so: {alert.summary}",
             allowed=[each.value for each in _OF_UNTRUTH],
         )
+    moved = pledged and alert.kind in _MOVED
+    if resolution is Resolution.AUTHORISED and moved and not covered:
+        raise AlertRefusedError(
+            "no_order", "no release order lets go what moved: pledged goods need the lender's"
+        )
 
 
-def choices_of(alert: Alert, role: Role, *, pledged: bool, holds: bool) -> tuple[Choice, ...]:
+def choices_of(
+    alert: Alert, role: Role, *, pledged: bool, holds: bool, covered: bool
+) -> tuple[Choice, ...]:
     """Return each cause that an alert could be resolved with, and why a role may not say it."""
     choices: list[Choice] = []
     for resolution in Resolution:
         try:
-            check_resolve(alert, resolution, role, pledged=pledged, holds=holds)
+            check_resolve(alert, resolution, role, pledged=pledged, holds=holds, covered=covered)
         except AlertRefusedError as error:
             choices.append(Choice(resolution=resolution, code=error.code, why=error.message))
         else:
@@ -126,6 +138,17 @@ def holding_of(alert: Alert, least_gross_g: int | None) -> tuple[Holding, ...]:
     if alert.ceased_at is not None:
         return ()
     return (Holding(what=alert.summary, ends_when=_ends_when(alert, least_gross_g)),)
+
+
+def item_of(alert: Alert) -> UUID | None:
+    """Return the item that an alert is about; None: it is about no single one."""
+    parts = alert.cause.split(":")
+    if "item" not in parts[:-1]:
+        return None
+    try:
+        return UUID(parts[parts.index("item") + 1])
+    except ValueError:
+        return None
 
 
 def _ends_when(alert: Alert, least_gross_g: int | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from psycopg.rows import class_row
 
@@ -61,6 +62,16 @@ _LOCKS: Final = """
         SELECT p.facility_id FROM pledge p JOIN pledge_lot pl ON pl.pledge_id = p.id
         WHERE pl.lot_id = %(lot)s AND pl.active))
     ORDER BY k.opened_at, k.id LIMIT %(limit)s
+"""
+# An order lets go what it names, or any of the lot; some minutes before its time and after it, as
+# the rules do (backend/collateral/rules/let_go.py).
+_COVERED: Final = """
+    SELECT EXISTS (
+      SELECT 1 FROM release_order o WHERE o.lot_id = %(lot)s
+        AND o.begins_at - interval '2 minutes' <= %(began)s
+        AND least(o.ends_at, o.revoked_at) + interval '3 minutes' >= %(began)s
+        AND (NOT o.by_items OR %(item)s::uuid IS NULL OR EXISTS (
+          SELECT 1 FROM release_item r WHERE r.order_id = o.id AND r.item_id = %(item)s)))
 """
 
 
@@ -121,3 +132,9 @@ def load_least_gross_g(conn: Conn, lot_id: LotId) -> int | None:
         "SELECT (detail ->> 'least_gross_g')::bigint FROM lot_state WHERE lot_id = %s", (lot_id,)
     ).fetchone()
     return None if row is None else row[0]
+
+
+def is_covered(conn: Conn, lot_id: LotId, item_id: UUID | None, began_at: datetime) -> bool:
+    """Return whether a release order lets an item of a lot, or some of it, go at a time."""
+    row = conn.execute(_COVERED, {"lot": lot_id, "item": item_id, "began": began_at}).fetchone()
+    return row is not None and bool(row[0])

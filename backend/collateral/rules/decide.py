@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from backend.collateral.rules.counts import as_counted
 from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.fusion import GONE, Fused, fuse
@@ -70,7 +71,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
     sensors = observed.sensors
     lost = lost_sensors(setup, sensors, observed.streams, now_us)
     lost_keys = {each.binding.key for each in lost}
-    read = decide_items(setup, sensors, observed.sights)
+    read = as_counted(setup, decide_items(setup, sensors, observed.sights), now_us)
     scale = _scale(setup)
     load = None if scale is None else _load(setup, scale, observed, read, now_us)
     fused = fuse(read, load)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from backend.collateral.rules.counts import as_counted
 from backend.collateral.rules.decide import Observed
 from backend.collateral.rules.let_go import EARLY_US, FINISH_US
 from backend.collateral.rules.load import expected_net_g
@@ -58,7 +59,9 @@ class Looked:
         scale = scales[0] if len(scales) == 1 else None
         return cls(
             setup=setup,
-            items=decide_items(setup, observed.sensors, observed.sights),
+            items=as_counted(
+                setup, decide_items(setup, observed.sensors, observed.sights), now_us
+            ),
             home_us=_home_us(setup, observed.sights),
             scale=scale,
             gross_g=None if scale is None else last_gross_g(scale, observed.sensors, now_us),

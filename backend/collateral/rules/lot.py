@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from backend.collateral.rules.condition import fold_condition, ranges_of
+from backend.collateral.rules.counts import weighed
 from backend.collateral.rules.decide import Observed, decide_lot
 from backend.collateral.rules.detectors import DETECTORS
 from backend.collateral.rules.load import fold_load
@@ -46,6 +47,7 @@ from backend.collateral.types import (
     StreamView,
     Surveillance,
 )
+from backend.collateral.types.counts import NO_COUNTS, Counts
 from backend.collateral.types.releases import Progress, Release, Settlement
 from backend.ids import BindingId, GatewayId, ItemId, LotId, ZoneId
 from backend.telemetry.types import unix_us_of
@@ -113,8 +115,9 @@ def evaluate(
     )
     cleared = clear(setup, observed, around.now_us)
     rest = decide_lot(cleared.setup, cleared.observed, around.now_us)
+    decision = explain(cleared, rest, around.now_us)
     return Evaluated(
-        decision=explain(cleared, rest, around.now_us),
+        decision=weighed(cleared.settled, decision, around.now_us),
         memory=None if memory == before else memory,
         settlements=cleared.settlements,
         progress=cleared.progress,
@@ -187,7 +190,14 @@ def setup_of(
         readers=readers,
         places=places or {},
         releases=releases_of(lot),
+        counts=counts_of(lot),
     )
+
+
+def counts_of(lot: Row) -> Counts:
+    """Return what people counted of a lot; one made without a database was never counted."""
+    counts: Counts = lot.get("counts", NO_COUNTS)
+    return counts
 
 
 def releases_of(lot: Row) -> tuple[Release, ...]:

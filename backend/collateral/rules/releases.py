@@ -6,7 +6,7 @@ alarm as they would without an order. When all of it has left, or its time is ov
 is settled: by exactly so much the pledge falls, never because less was measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,9 +30,11 @@ from backend.collateral.types import (
     QuantityState,
 )
 from backend.collateral.types.releases import Progress, Release, Settlement
-from backend.ids import ItemId, ReleaseId
+from backend.ids import ItemId, ReleaseId, ZoneId
 from backend.telemetry.types import datetime_of
 
+Places = Mapping[ItemId, tuple[ItemCustody, ZoneId | None]]
+_NOWHERE: Final = (ItemCustody.UNSEEN, None)
 _MOVED: Final = (
     FactKind.ITEM_MISSING,
     FactKind.ITEM_RELOCATED,
@@ -109,11 +111,19 @@ def explain(cleared: Cleared, decision: Decision, now_us: int) -> Decision:
         for item in settlement.items:
             places[item] = ItemCustody.RELEASED, settlement.release.zone_id
     orders = [*setup.releases, *(each.release for each in cleared.settlements)]
-    facts = tuple(_told(fact, orders, now_us) for fact in decision.facts)
+    facts = tuple(
+        _told(fact, orders, now_us)
+        for fact in decision.facts
+        if not _was_allowed(fact, places, orders)
+    )
     state = _lighter(cleared, decision.state, now_us)
     if going:
         state = _moving(cleared, state)
-    detail: dict[str, object] = {**state.detail, "texts": [fact.text for fact in facts]}
+    detail: dict[str, object] = {
+        **state.detail,
+        "facts": {fact.key: fact.grave for fact in facts},
+        "texts": [fact.text for fact in facts],
+    }
     if not facts:
         detail.pop("texts")
     if setup.releases:
@@ -216,6 +226,21 @@ def _told(fact: Fact, orders: Sequence[Release], now_us: int) -> Fact:
         return fact
     told = [_words(each) for each in orders if each.begin_us - EARLY_US <= now_us]
     return replace(fact, text=f"{fact.text}; beyond {', '.join(told)}") if told else fact
+
+
+def _was_allowed(fact: Fact, places: Places, orders: Sequence[Release]) -> bool:
+    """Return whether a finding is of an item that was away by order, and is back."""
+    if fact.kind not in (FactKind.ITEM_MISSING, FactKind.ITEM_RELOCATED) or fact.began_us is None:
+        return False
+    began_us = fact.began_us
+    named = {
+        item
+        for each in orders
+        if each.begin_us - EARLY_US <= began_us <= each.end_us
+        for item in (each.items or places.keys())
+    }
+    back = {item for item in named if places.get(item, _NOWHERE)[0] is ItemCustody.IN_ZONE}
+    return any(fact.key.startswith(f"item:{item}:") for item in back)
 
 
 def _words(release: Release) -> str:

@@ -13,8 +13,10 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
+from backend.collateral.store.counts import COUNTED, counts_of
 from backend.collateral.store.releases import OPEN, release_of
 from backend.collateral.types import Place, SensorKey, Sight
+from backend.collateral.types.counts import NO_COUNTS
 from backend.collateral.types.releases import Release
 from backend.db import Conn
 from backend.ids import GatewayId, ItemId, LotId, SiteId, ZoneId
@@ -179,6 +181,7 @@ def _lock_and_load(conn: Conn, wanted: list[LotId]) -> list[LotRows]:
         conn.execute(_LOCK_ALL, {"lots": wanted})
         found = _dicts(conn, _LOTS, (wanted,))
         found_releases = _dicts(conn, OPEN, (wanted,))
+        found_counts = _dicts(conn, COUNTED, (wanted,))
         found_items = _dicts(conn, _ITEMS, (wanted,))
         found_bindings = _dicts(conn, _BINDINGS, {"lots": wanted})
         found_sights = conn.execute(_SIGHTS, (wanted,))
@@ -194,9 +197,14 @@ def _lock_and_load(conn: Conn, wanted: list[LotId]) -> list[LotRows]:
     releases: dict[object, list[Release]] = defaultdict(list)
     for row in found_releases.fetchall():
         releases[row["lot_id"]].append(release_of(row))
+    counts = counts_of(found_counts.fetchall())
     return [
         LotRows(
-            lot={**row, "releases": releases[row["id"]]},
+            lot={
+                **row,
+                "releases": releases[row["id"]],
+                "counts": counts.get(row["id"], NO_COUNTS),
+            },
             items=items[row["id"]],
             bindings=bindings[row["id"]],
             sights=sights[row["id"]],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from backend.collateral.types.counts import NO_COUNTS, Counts
 from backend.collateral.types.releases import Release
 from backend.ids import (
     BindingId,
@@ -99,7 +100,8 @@ class LotSetup:
 
     ``polygon_m`` is its zone, east and north of the site's origin. ``readers`` says which zones
     each reader that saw its items watches, the lot's own among them, and ``places`` what is known
-    of those zones. ``releases`` are the orders that are not settled.
+    of those zones. ``releases`` are the orders that are not settled, ``counts`` what the newest
+    stock-takes say.
     """
 
     id: LotId
@@ -114,6 +116,7 @@ class LotSetup:
     bindings: tuple[Binding, ...]
     readers: Mapping[SensorKey, frozenset[ZoneId]]
     releases: tuple[Release, ...] = ()
+    counts: Counts = NO_COUNTS
     places: Mapping[ZoneId, Place] = field(default_factory=lambda: dict[ZoneId, Place]())
 
     def bound(self, purpose: Purpose) -> tuple[Binding, ...]:

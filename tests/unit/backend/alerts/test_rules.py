@@ -16,6 +16,7 @@ from backend.alerts.rules.life import (
     check_resolve,
     choices_of,
     holding_of,
+    item_of,
     locks_of,
     span_of,
 )
@@ -137,32 +138,38 @@ def test_a_resolution_out_of_turn_is_refused(
 ) -> None:
     """Resolved already, another role's to say, or still true: refused."""
     with pytest.raises(AlertRefusedError):
-        check_resolve(alert, resolution, role, pledged=pledged, holds=holds)
+        check_resolve(alert, resolution, role, pledged=pledged, holds=holds, covered=True)
 
 
 @pytest.mark.parametrize("resolution", Resolution)
 def test_the_lender_resolves_what_has_ceased(resolution: Resolution) -> None:
     """Once it is no longer so, the lender says what it was."""
-    check_resolve(ALERT, resolution, Role.LENDER, pledged=True, holds=False)
+    check_resolve(ALERT, resolution, Role.LENDER, pledged=True, holds=False, covered=True)
 
 
 def test_a_false_alarm_may_be_called_so_while_the_sensor_still_says_it() -> None:
     """A broken sensor goes on saying it; the locks of the state itself stay all the same."""
-    check_resolve(ALERT, Resolution.SENSOR_FAULT, Role.LENDER, pledged=True, holds=True)
+    check_resolve(
+        ALERT, Resolution.SENSOR_FAULT, Role.LENDER, pledged=True, holds=True, covered=False
+    )
 
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("holds", [False, True])
 @pytest.mark.parametrize("pledged", [False, True])
-def test_choices_are_what_would_be_accepted(role: Role, holds: bool, pledged: bool) -> None:
+@pytest.mark.parametrize("covered", [False, True])
+def test_choices_are_what_would_be_accepted(
+    role: Role, holds: bool, pledged: bool, covered: bool
+) -> None:
     """A choice that is shown as open is accepted, and each other one says why not."""
-    for choice in choices_of(ALERT, role, pledged=pledged, holds=holds):
+    known = {"pledged": pledged, "holds": holds, "covered": covered}
+    for choice in choices_of(ALERT, role, **known):
         assert (choice.code is None) == (choice.why is None)
         if choice.code is None:
-            check_resolve(ALERT, choice.resolution, role, pledged=pledged, holds=holds)
+            check_resolve(ALERT, choice.resolution, role, **known)
         else:
             with pytest.raises(AlertRefusedError, match=choice.code):
-                check_resolve(ALERT, choice.resolution, role, pledged=pledged, holds=holds)
+                check_resolve(ALERT, choice.resolution, role, **known)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +215,23 @@ def test_time_around_an_alert_is_bounded(minutes: int) -> None:
     assert timedelta(0) < end - begin <= SPAN_MAX
     assert end >= AT + AROUND
     assert begin <= AT
+
+
+@pytest.mark.parametrize("kind", [AlertKind.SHORTFALL, AlertKind.RELOCATION])
+def test_only_an_order_makes_a_movement_of_pledged_goods_authorised(kind: AlertKind) -> None:
+    """Nobody's word stands for the lender's signature; a door's opening may be somebody's word."""
+    moved, said = replace(ALERT, kind=kind), Resolution.AUTHORISED
+    with pytest.raises(AlertRefusedError, match="no_order"):
+        check_resolve(moved, said, Role.LENDER, pledged=True, holds=False, covered=False)
+    check_resolve(moved, said, Role.LENDER, pledged=True, holds=False, covered=True)
+    check_resolve(moved, said, Role.LOGISTICS, pledged=False, holds=False, covered=False)
+    opened = replace(ALERT, kind=AlertKind.TAMPER)
+    check_resolve(opened, said, Role.LENDER, pledged=True, holds=False, covered=False)
+
+
+def test_an_alert_names_its_item() -> None:
+    """By its cause; one of the whole lot names none."""
+    item = UUID(int=5)
+    assert item_of(replace(ALERT, cause=cause_of(LOT, f"item:{item}:shortfall"))) == item
+    assert item_of(replace(ALERT, cause=cause_of(LOT, "item:x:shortfall"))) is None
+    assert item_of(ALERT) is None
