@@ -43,7 +43,7 @@ class ScoredLabel:
 
     ``found_us`` and ``critical_us`` are when the first alert that fits was raised, and was grave;
     ``alarms`` counts grave alerts about something harmless. ``sensors`` are the kinds of sensors
-    that watch its lot.
+    that watch its lot, ``shown_by`` the sensors that could show it, those left out among them.
     """
 
     seed: int
@@ -62,6 +62,7 @@ class ScoredLabel:
     found_as: str
     alarms: int
     sensors: tuple[str, ...]
+    shown_by: tuple[str, ...]
     outage: bool
 
     @property

@@ -234,10 +234,18 @@ def _misses(ours: Figures) -> str:
         else:
             what = f"after {label.delay_s:.0f} s"
         case = replay_of(label.seed, label.site, label.id)
-        sensors = ", ".join(label.sensors)
+        sensors = ", ".join(label.shown_by)
         cells = (what, moment(label.begins_us), label.lot or "", sensors, label.truth, case)
         rows.append((label.kind, *map(_text, cells)))
-    head = ("kind", "what came of it", "when (UTC)", "lot", "sensors", "what was true", "ONLY=")
+    head = (
+        "kind",
+        "what came of it",
+        "when (UTC)",
+        "lot",
+        "could be shown by",
+        "what was true",
+        "ONLY=",
+    )
     return _table(head, rows)
 
 

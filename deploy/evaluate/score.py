@@ -264,5 +264,6 @@ def _found(
         found_as="" if first is None else first[2].summary,
         alarms=0,
         sensors=tuple(sorted({_SENSORS[purpose] for purpose in purposes})),
+        shown_by=label.shown_by,
         outage=_until_us(truth, label) > label.ends_us + GRACE_US,
     )
