@@ -241,6 +241,7 @@ def test_what_came_back_in_time_is_as_if_it_never_left() -> None:
         after = lot.play(WINDOW_S + FINISH_S)
         assert lot.settled == [(ReleaseState.EXPIRED, frozenset(), 0)]
         assert after.state.sound
+        assert lot.findings == set()
         assert lot.progress == [2, 0]
 
 
