@@ -15,8 +15,12 @@ WHAT_TO_TRY = """\
   3. Open [bold]Simulator[/bold] and take a pallet. Watch the facility lock; request another
      drawdown and read why it is refused. Repaying stays possible.
   4. Undo the incident, resolve the alert as bank, and see the lock lift.
-  5. As [bold]logistics[/bold] see the same alert on the floor plan, with the readings behind it.
-  6. Register a gateway of your own under [bold]Gateways[/bold], as operator make its code, and
+  5. As bank open the lot [bold]copper[/bold] and issue a release order for one pallet to the
+     dock, signed in the browser with the bank's key (its file is named below). Then use
+     [bold]Move a pallet[/bold]: nothing alarms, and the order says what has left. Move another:
+     that alarms.
+  6. As [bold]logistics[/bold] see the same alert on the floor plan, with the readings behind it.
+  7. Register a gateway of your own under [bold]Gateways[/bold], as operator make its code, and
      enrol it: docs/first-gateway.md.
 """
 
@@ -46,4 +50,5 @@ def _print_where(console: Console, stack: Stack) -> None:
     console.print(f"\n[bold]Console[/bold]  {stack.base_url}\n")
     console.print(table)
     console.print(f"\n{WHAT_TO_TRY}")
+    console.print(f"The bank's signing key: {stack.signing_key}")
     console.print(f"Logs and state: {stack.dir}\nCtrl-C ends everything; a second start keeps it.")

@@ -118,6 +118,30 @@ def seed_goods(base_url: str, site: SiteSeed, scenario: Scenario) -> Seeded:
     )
 
 
+def lender_party(base_url: str, operator_password: str) -> str:
+    """Return the id of the demo's lender, for which its key is to sign.
+
+    Raises:
+        SeedError: It is not registered.
+    """
+    with _log_in(base_url, "operator", {"operator": operator_password}) as operator:
+        for party in operator.get("/api/parties"):
+            if party["name"] == PARTY_NAMES["lender"]:
+                return str(party["id"])
+    message = f"no party is called {PARTY_NAMES['lender']}"
+    raise SeedError(message)
+
+
+def register_key(base_url: str, operator_password: str, message: str) -> None:
+    """Register a party's key by the message that it signed itself.
+
+    Raises:
+        ApiError: The backend refused it.
+    """
+    with _log_in(base_url, "operator", {"operator": operator_password}) as operator:
+        operator.post("/api/party-keys", {"name": "demo desk", "message": message})
+
+
 def _wait_for_sensors(operator: ApiClient, scenario: Scenario) -> None:
     plans = (*scenario.readers, *scenario.scales, *scenario.weighers, *scenario.climates)
     more = (*scenario.shocks, *scenario.doors, *scenario.trackers)

@@ -25,8 +25,8 @@ from deploy.clock import today
 from deploy.gateway_files import LocalBroker, SitePorts, write_gateway_file
 from deploy.ports import LOOPBACK, http_answers, keep_or_pick
 from deploy.postgres import EmbeddedPostgres
-from deploy.processes import Daemon, Program, Supervisor, run_to_end
-from deploy.seed import LOGINS, Seeded, seed_goods, seed_site
+from deploy.processes import Daemon, Program, Supervisor, output_of, run_to_end
+from deploy.seed import LOGINS, Seeded, lender_party, register_key, seed_goods, seed_site
 from firmware_sim.scenario import load_scenario
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +110,7 @@ class Stack:
             self._start_gateways()
             self._seeded = seed_goods(self.base_url, site, self.scenario)
             self._seeded.save(seeded)
+        self._give_lender_key()
 
     def remove(self) -> None:
         """Delete the state of an earlier run."""
@@ -138,6 +139,11 @@ class Stack:
             password = broker_password(self._secrets["broker_secret"], name)
             self.broker.add_user(name, password)
             self._admitted.add(name)
+
+    @property
+    def signing_key(self) -> Path:
+        """The file of the lender's private key; a real one never lies beside the backend."""
+        return self.dir / "bank.key"
 
     def gateway_file(self, name: str) -> Path:
         """Return the configuration file of a gateway."""
@@ -235,6 +241,19 @@ class Stack:
             code = operator.post(f"/api/gateways/{name}/enrolment-codes")["code"]
         argv = ("gateway", "enrol", self.base_url, code, "--config", str(config))
         self._run(f"enrol-{name}", argv, child_env())
+
+    def _give_lender_key(self) -> None:
+        """Make the lender's signing key and register it, unless that was done before."""
+        if self.signing_key.exists():
+            return
+        password = self._secrets["operator_password"]
+        partial = self.signing_key.with_suffix(".new")
+        partial.unlink(missing_ok=True)
+        party = lender_party(self.base_url, password)
+        argv = ("backend", "release", "new-key", "--key", str(partial), "--party", party)
+        said = output_of(self._program("new-key", argv, child_env()), COMMAND_S_MAX)
+        register_key(self.base_url, password, said.split()[-1])
+        partial.rename(self.signing_key)
 
     def _run(self, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> None:
         run_to_end(self._program(name, argv, env), self._log(name), COMMAND_S_MAX)

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from backend.deps import Principal, get_clock, get_settings
 from backend.errors import PledgewatchError, UnauthenticatedError
 from backend.web import format as fmt
+from backend.web import orders
 from backend.web.navigation import links_of
 from backend.web.static_files import load_files
 from backend.web.types import PAGE_ROWS, Pager
@@ -61,9 +62,16 @@ def _environment() -> jinja2.Environment:
         "reason_text": fmt.reason_text,
         "factor": fmt.factor,
         "certainty": fmt.certainty,
+        "goods": orders.goods,
+        "destination": orders.destination,
+        "progress": orders.progress,
+        "linked": orders.linked,
+        "brief": orders.brief,
+        "span": fmt.span,
     }
     names: dict[str, Any] = environment.globals
     names["evidence_weight"] = fmt.evidence_weight
+    names["counted"] = orders.counted
     names |= {"chip": fmt.chip, "when": fmt.when, "NOTHING": fmt.NOTHING, "static": static_url}
     names["PAGE_ROWS"] = PAGE_ROWS
     return environment
@@ -128,6 +136,13 @@ def done(request: Request, message: str, to: str, *, keep: bool = False) -> Resp
     return RedirectResponse(to, status_code=303)
 
 
+def go(request: Request, to: str) -> Response:
+    """Lead on to another page of ours, after a form that has made it."""
+    if is_htmx(request):
+        return Response(headers={"HX-Redirect": to})
+    return RedirectResponse(to, status_code=303)
+
+
 def safe_path(path: str | None) -> str:
     """Return a path of ours to go to after the login; the home page for anything else."""
     if path is None or not path.startswith("/") or path.startswith(("//", "/\\")):
@@ -189,7 +204,7 @@ def _status_and_message(error: Exception) -> tuple[int, str]:
     match error:
         case RequestValidationError() | ValidationError():
             problems = [
-                f"{str(each['loc'][-1]).replace('_', ' ')}: {each['msg']}"
+                f"{str((each['loc'] or ('form',))[-1]).replace('_', ' ')}: {each['msg']}"
                 for each in error.errors()[:5]
             ]
             return 422, "; ".join(problems)

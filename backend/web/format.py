@@ -52,6 +52,7 @@ _TONES: Final[dict[str, dict[str, Tone]]] = {
         "relocated": Tone.BAD,
         "missing": Tone.BAD,
         "unseen": Tone.IDLE,
+        "released": Tone.IDLE,
     },
     "quantity": {"whole": Tone.GOOD, "short": Tone.BAD, "unknown": Tone.WARN},
     "condition": {"sound": Tone.GOOD, "at_risk": Tone.WARN, "damaged": Tone.BAD},
@@ -84,6 +85,14 @@ _TONES: Final[dict[str, dict[str, Tone]]] = {
         "rejected": Tone.IDLE,
         "released": Tone.IDLE,
     },
+    "release": {
+        "issued": Tone.INFO,
+        "executing": Tone.WARN,
+        "completed": Tone.GOOD,
+        "expired": Tone.IDLE,
+        "revoked": Tone.BAD,
+    },
+    "counted": {"found": Tone.GOOD, "not_found": Tone.BAD, "foreign": Tone.WARN},
     "stream": {"open": Tone.GOOD, "stopped": Tone.BAD},
 }
 _LABELS: Final = {

@@ -24,7 +24,9 @@ from backend.web.pages import (
     plant,
     pledges,
     register,
+    release_orders,
     simulator,
+    stock_takes,
 )
 
 FOREVER: Final = "public, max-age=31536000, immutable"  # The address changes with the content.
@@ -48,6 +50,8 @@ for page in (
     facilities,
     lots,
     pledges,
+    release_orders,
+    stock_takes,
     alerts,
     images,
     floor,

@@ -18,6 +18,7 @@ _FACILITIES: Final = Link(path="/facilities", label="Facilities")
 _PLEDGES: Final = Link(path="/pledges", label="Pledges")
 _LOTS: Final = Link(path="/lots", label="Lots")
 _ALERTS: Final = Link(path="/alerts", label="Alerts")
+_ORDERS: Final = Link(path="/release-orders", label="Release orders")
 _FLOOR: Final = Link(path="/floor", label="Floor plan")
 _MARKET: Final = Link(path="/market", label="Prices")
 _SENSORS: Final = Link(path="/sensors", label="Sensors")
@@ -26,15 +27,16 @@ _REFUSED: Final = Link(path="/refused", label="Refused envelopes")
 _SIMULATOR: Final = Link(path="/simulator", label="Simulator")
 
 _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
-    Role.LENDER: (_FACILITIES, _ALERTS, _LOTS, _PLEDGES, _FLOOR, _SENSORS, _MARKET),
-    Role.BORROWER: (_FACILITIES, _LOTS, _PLEDGES, _ALERTS, _FLOOR, _MARKET),
-    Role.LOGISTICS: (_ALERTS, _FLOOR, _LOTS, _SENSORS, _GATEWAYS),
+    Role.LENDER: (_FACILITIES, _ALERTS, _LOTS, _PLEDGES, _ORDERS, _FLOOR, _SENSORS, _MARKET),
+    Role.BORROWER: (_FACILITIES, _LOTS, _PLEDGES, _ORDERS, _ALERTS, _FLOOR, _MARKET),
+    Role.LOGISTICS: (_ALERTS, _FLOOR, _LOTS, _ORDERS, _SENSORS, _GATEWAYS),
     Role.OPERATOR: (_GATEWAYS, _SENSORS, _REFUSED, _FLOOR, _ALERTS, _MARKET),
     Role.REGULATOR: (
         _FACILITIES,
         _ALERTS,
         _LOTS,
         _PLEDGES,
+        _ORDERS,
         _FLOOR,
         _MARKET,
         _GATEWAYS,

@@ -315,3 +315,54 @@ class HistoryPoint:
     value_minor: int
     base_minor: int
     exposure_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """A release order with the names of what it concerns; a name that is None may not be seen."""
+
+    id: UUID
+    lot_id: UUID
+    lot: str | None
+    lender: str | None
+    executor: str | None
+    executor_party: UUID
+    state: str
+    items: int
+    mass_g: int
+    begins_at: datetime
+    ends_at: datetime
+    zone: str | None
+    stays: bool
+    into_lot: UUID | None
+    into: str | None
+    issued_at: datetime
+    received_at: datetime
+    issued_by: str | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    going: int
+    going_mass_g: int
+    settled_at: datetime | None
+    released: int
+    released_mass_g: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsRow:
+    """An item that an order names or that has left by it, and where it was last seen."""
+
+    id: UUID
+    name: str
+    epc: str
+    net_mass_g: int
+    named: bool
+    going: bool
+    released: bool
+    zone: str | None
+    seen_at: datetime | None
+    gateway_id: str | None
+    sensor: str | None
+    envelope_number: int | None

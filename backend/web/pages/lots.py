@@ -9,14 +9,20 @@ from fastapi import Request, Response
 
 from backend.deps import CurrentPrincipal, Db, Now
 from backend.errors import NotFoundError
+from backend.ids import LotId
+from backend.stock_takes import store as takes
 from backend.web.charts import Spark, sparkline
 from backend.web.console import AskedPage, new_router, render
 from backend.web.store import lots as store
-from backend.web.types import PAGE_ROWS, ChannelPoint, WatchRow
+from backend.web.store import releases
+from backend.web.types import PAGE_ROWS, ChannelPoint, WatchRow, Window
 
 router = new_router()
 SPARK_SPAN: Final = timedelta(minutes=15)
 SPARK_POINTS: Final = 80
+PARTS: Final = Window(
+    rows=5
+)  # Orders and stock-takes beside the lot; all have lists of their own.
 # Readings that make a line worth looking at; where something is, is seen on the floor plan.
 DRAWN: Final = frozenset({"mass", "temperature", "humidity", "shock", "tilt", "inventory"})
 
@@ -44,6 +50,8 @@ def show_lot(lot_id: UUID, request: Request, db: Db, who: CurrentPrincipal, now:
             "items": store.list_items_of_lot(conn, lot_id),
             "events": store.list_lot_events(conn, lot_id),
             "alerts": store.list_alerts(conn, lot_id=lot_id),
+            "orders": releases.list_orders_of_lot(conn, lot_id, PARTS),
+            "taken": takes.fetch_of_lot(conn, LotId(lot_id))[: PARTS.rows],
         }
     begin, end = (now - SPARK_SPAN).timestamp(), now.timestamp()
     sparks = _sparks(points, begin, end)

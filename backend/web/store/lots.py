@@ -68,8 +68,8 @@ WHERE i.retired_at IS NULL AND """
 _ITEMS_ORDER: Final = """
 ORDER BY coalesce(t.custody, 'unseen') = 'in_zone', l.name, i.name, i.id LIMIT %(rows)s
 """
-_ITEMS_OF_LOT: Final = f"{_ITEMS}i.lot_id = %(key)s{_ITEMS_ORDER}"
-_ITEMS_OF_SITE: Final = f"{_ITEMS}l.site_id = %(key)s{_ITEMS_ORDER}"
+_ITEMS_OF_LOT: Final = f"{_ITEMS}i.lot_id = %(key)s AND i.retired_at IS NULL{_ITEMS_ORDER}"
+_ITEMS_OF_SITE: Final = f"{_ITEMS}l.site_id = %(key)s AND i.retired_at IS NULL{_ITEMS_ORDER}"
 _WATCHES: Final = """
 SELECT b.gateway_id, b.sensor, min(b.purpose) AS purpose, min(b.max_gap_s) AS max_gap_s,
   c.id AS channel_id, c.quantity, (s."values" -> c.quantity ->> 1)::double precision AS value,

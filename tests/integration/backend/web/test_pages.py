@@ -21,6 +21,7 @@ LISTS: Final = (
     "/facilities",
     "/lots",
     "/pledges",
+    "/release-orders",
     "/alerts",
     "/alerts?state=all",
     "/floor",
@@ -235,6 +236,9 @@ def test_a_login_goes_on_to_the_page_that_was_asked_for(own: Everything, api_url
 def _of_lot(everything: Everything) -> list[str]:
     return [
         f"/lots/{everything.plant.lots['copper']}",
+        f"/lots/{everything.plant.lots['copper']}/stock-takes",
+        f"/release-orders/{everything.ids['orders'][0]}",
+        f"/stock-takes/{everything.ids['stock_takes'][0]}",
         f"/alerts/{everything.ids['alerts'][0]}",
         f"/sensors/{everything.plant.channels['scale-a', 'mass']}",
     ]
@@ -247,7 +251,7 @@ def _may_see(page: str, role: Role) -> bool:
         return role is Role.LOGISTICS
     if page.startswith("/facilities/"):
         return role in LOAN
-    if page.startswith(("/lots/", "/alerts/")):
+    if page.startswith(("/lots/", "/alerts/", "/release-orders/", "/stock-takes/")):
         return role in LOTS
     return True
 
