@@ -79,9 +79,17 @@ class _Evidence:
     peak_mnat: Int64s  # Just before the report.
 
 
+def starts(values: NDArray[np.signedinteger]) -> NDArray[np.bool_]:
+    """Return where a value differs from the one before it."""
+    found = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
+
+
 def gaps_us(tags: Tags, tag: NDArray[np.intp], first: NDArray[np.intp], time_us: Int64s) -> Int64s:
     """Return the time from the report before, of the batch or earlier; 0 if there was none."""
-    gap_us = np.diff(time_us, prepend=0)
+    gap_us = time_us.copy()
+    gap_us[1:] -= time_us[:-1]
     mine = tag[first]
     before_us = tags.listened_us[mine]
     gap_us[first] = np.where(tags.known[mine], time_us[first] - before_us, 0)
@@ -101,7 +109,8 @@ def learn(tags: Tags, reports: Reports, effective_us: Int64s) -> None:
     begin = first[~tags.known[tag[first]]]
     tags.learnt[new, Learnt.WINDOW_US] = WINDOW_US
     tags.learnt[new, Learnt.UNTIL_US] = effective_us[begin] + WINDOW_US
-    gap_us = np.diff(effective_us, prepend=0)
+    gap_us = effective_us.copy()
+    gap_us[1:] -= effective_us[:-1]
     before_us = tags.effective_us[tag[first]]
     gap_us[first] = np.where(tags.known[tag[first]], effective_us[first] - before_us, 0)
     evidence = _walk(tags, reports, effective_us, gap_us)
@@ -128,7 +137,7 @@ def _walk(tags: Tags, reports: Reports, effective_us: Int64s, gap_us: Int64s) ->
         mine = tag[rows]
         beyond = rows[effective_us[rows] >= tags.learnt[mine, Learnt.UNTIL_US]]
         # Of each tag the first report beyond its window: they come in order.
-        beyond = beyond[np.diff(tag[beyond], prepend=-1) != 0]
+        beyond = beyond[starts(tag[beyond])]
         over = tag[beyond]
         ends = stops.copy()
         ends[over] = beyond
@@ -167,7 +176,7 @@ def _weigh(
     weaker = weaker_mnat(level_cdbm, usual_cdbm)
     weaker = np.where(has_level & (usual_cdbm != RSSI_UNKNOWN), weaker, 0)
     change = silent - rates.look_mnat[tag] * seen // MILLI + weaker
-    begins = np.flatnonzero(np.diff(tag, prepend=-1))
+    begins = np.flatnonzero(starts(tag))
     after = bounded_sums(change, begins, now_mnat[tag[begins]])
     before = np.concatenate(([0], after[:-1]))
     before[begins] = now_mnat[tag[begins]]
@@ -245,9 +254,9 @@ def _tell_absences(tags: Tags, reports: Reports, evidence: _Evidence) -> None:
     peak = evidence.peak_mnat.copy()
     peak[first] = np.maximum(peak[first], tags.peak_mnat[mine])
     # A block is what follows on a settled report up to and with the next.
-    starts = np.concatenate(([True], settled[:-1]))
-    starts[first] = True
-    begins = np.flatnonzero(starts)
+    opening = np.concatenate(([True], settled[:-1]))
+    opening[first] = True
+    begins = np.flatnonzero(opening)
     ends = np.append(begins[1:], len(tag)) - 1
     most = np.maximum.reduceat(peak, begins)
     opens = np.isin(begins, first)

@@ -55,6 +55,9 @@ def fold_shelf(
         shelf = Shelf(clock_us=cell * CELL_US, cell=cell)
     first, last = shelf.cell, max(until_us // CELL_US, shelf.cell)
     count = last - first + 1
+    if count == 1:
+        after = replace(shelf, looks=shelf.looks + int(looks.sum()))
+        return after, ShelfClock(cell=first, clock_us=np.array([shelf.clock_us], dtype=np.int64))
     # Weights are whole and far below 2 ** 53: the sums are exact.
     seen = np.bincount(listened_us // CELL_US - first, weights=looks, minlength=count)
     got = seen.astype(np.int64)
@@ -94,5 +97,5 @@ def _steps_us(shelf: Shelf, got: Int64s, before: Int64s) -> Int64s:
     # Half of the tags gone leaves half of the looks; less than that is rather a blocked shelf,
     # and what is left of one says little of any tag behind it.
     milli = np.where(milli < _HALF_MILLI, milli * milli // _HALF_MILLI, milli)
-    milli = np.where(cells == 0, _MILLI, np.clip(milli, FLOOR_MILLI, _MILLI))
+    milli = np.where(cells == 0, _MILLI, np.minimum(np.maximum(milli, FLOOR_MILLI), _MILLI))
     return milli * (CELL_US // _MILLI)

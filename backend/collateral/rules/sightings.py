@@ -4,14 +4,14 @@ Of each item and reader there is one ``Sight``: where and when it was read last,
 learnt of how it is read there (``rules.learning``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.collateral.rules.learning import Reports, Tags, gaps_us, learn
+from backend.collateral.rules.learning import Reports, Tags, gaps_us, learn, starts
 from backend.collateral.rules.presence_rates import Learnt
 from backend.collateral.rules.sensors import Listening
 from backend.collateral.rules.series import place_of
@@ -88,27 +88,33 @@ def fold_sightings(
         made_us=batch.made_us(columns.envelope, columns.at_us),
         arrived_us=batch.times.arrived_us,
     )
-    sights: dict[SightKey, Sight] = {}
-    shelves: dict[SensorKey, Shelves] = {}
+    heard: list[tuple[NDArray[np.intp], Int64s]] = []
     for reader, mine in readers.items():
         place = place_of(columns.envelope[mine], columns.at_us[mine], clock.bases_us)
         by_place = np.argsort(place, kind="stable")
-        mine, place = mine[by_place], place[by_place]
-        heard, state = listening.get(reader), sensors[reader]
-        listened_us = np.full(len(mine), state.listened_us) if heard is None else heard.at(place)
-        order = _by_number(index[mine], len(ids))
-        mine, listened_us = mine[order], listened_us[order]
-        starts = np.diff(index[mine], prepend=-1) != 0
-        numbers, tag = index[mine[starts]], np.cumsum(starts) - 1
-        group = _Group(
-            reader=state,
-            items=[item for number in numbers.tolist() if (item := ids[int(number)]) is not None],
-            tag=tag,
-            rows=mine,
-            listened_us=listened_us,
+        rounds = listening.get(reader)
+        listened_us = (
+            np.full(len(mine), sensors[reader].listened_us)
+            if rounds is None
+            else rounds.at(place[by_place])
         )
-        shelves[reader] = group.fold(batch, clock, known, lots or {}, sights)
-    return Sighted(sights=sights, shelves=shelves)
+        heard.append((mine[by_place], listened_us))
+    # All readers at once: a tag is numbered by its reader, then by its EPC.
+    rows = np.concatenate([mine for mine, _ in heard])
+    number = np.concatenate([index[mine] + n * len(ids) for n, (mine, _) in enumerate(heard)])
+    order = _by_number(number, len(ids) * len(heard))
+    rows, number = rows[order], number[order]
+    begins = starts(number)
+    states = [sensors[reader] for reader in readers]
+    tags = [divmod(int(each), len(ids)) for each in number[begins].tolist()]
+    group = _Group(
+        readers=states,
+        tags=[(reader, item) for reader, each in tags if (item := ids[each]) is not None],
+        tag=np.cumsum(begins) - 1,
+        rows=rows,
+        listened_us=np.concatenate([listened_us for _, listened_us in heard])[order],
+    )
+    return group.fold(batch, clock, known, lots or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +137,13 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """The sightings of one reader, by tag and then in order; ``tag`` indexes ``items``."""
+    """The sightings of some readers, by reader, tag and then in order.
 
-    reader: SensorState
-    items: Sequence[ItemId]
+    ``tag`` indexes ``tags``, each a place in ``readers`` and an item.
+    """
+
+    readers: Sequence[SensorState]
+    tags: Sequence[tuple[int, ItemId]]
     tag: NDArray[np.intp]
     rows: NDArray[np.intp]
     listened_us: Int64s
@@ -145,13 +154,13 @@ class _Group:
         clock: _Clock,
         known: Mapping[SightKey, Sight],
         lots: Mapping[ItemId, LotId],
-        sights: dict[SightKey, Sight],
-    ) -> Shelves:
-        """Put the sights after the batch into ``sights``; return the reader's shelves."""
+    ) -> Sighted:
+        """Return the sights after the batch, and the readers' shelves."""
         columns, rows = batch.sightings, self.rows
-        before = [known.get((item, self.reader.key)) for item in self.items]
+        keys = [(item, self.readers[reader].key) for reader, item in self.tags]
+        before = [known.get(key) for key in keys]
         tags = tags_of(before)
-        first = np.flatnonzero(np.diff(self.tag, prepend=-1))
+        first = np.flatnonzero(starts(self.tag))
         reports = Reports(
             tag=self.tag,
             first=first,
@@ -164,59 +173,107 @@ class _Group:
         )
         shelves, effective_us = self._see(reports, lots)
         if len(rows) == 0:
-            return shelves
+            return Sighted(shelves=shelves)
         learn(tags, reports, effective_us)
         streaks = _runs(reports, reports.listened_us, STREAK_GAP_US)
         stays = _runs(reports, reports.made_us, STAY_GAP_US)
         last = np.append(first[1:], len(rows)) - 1
-        for tag, (item, earlier, row) in enumerate(
-            zip(self.items, before, last.tolist(), strict=True)
+        sights: dict[SightKey, Sight] = {}
+        for key, earlier, streak_run, stay_run, said, learnt in zip(
+            keys,
+            before,
+            streaks,
+            stays,
+            _said(batch, reports, tags, rows, last),
+            tags.learnt.tolist(),
+            strict=True,
         ):
-            streak = _streak(earlier, streaks[tag])
-            stay = _stay(earlier, stays[tag])
-            sights[item, self.reader.key] = Sight(
-                item_id=item,
-                reader=self.reader.key,
-                seen_us=int(columns.at_us[rows[row]]),
-                made_us=int(reports.made_us[row]),
-                listened_us=int(tags.listened_us[tag]),
+            streak, stay = _streak(earlier, streak_run), _stay(earlier, stay_run)
+            sights[key] = Sight(
+                item_id=key[0],
+                reader=key[1],
                 streak_us=streak.began_us,
                 streak_reads=min(streak.reads, STREAK_READS_MAX),
-                rssi_cdbm=int(reports.rssi_cdbm[row]),
-                envelope_number=int(columns.envelope_number[rows[row]]),
-                arrived_us=int(reports.arrived_us[row]),
-                effective_us=int(tags.effective_us[tag]),
-                doubt_mnat=int(tags.doubt_mnat[tag]),
-                settled_us=int(tags.settled_us[tag]),
-                peak_mnat=int(tags.peak_mnat[tag]),
-                away_from_us=int(tags.away_from_us[tag]),
-                away_until_us=int(tags.away_until_us[tag]),
-                away_arrived_us=int(tags.away_arrived_us[tag]),
                 stay_us=stay.began_us,
-                learnt=tuple(tags.learnt[tag].tolist()),
+                learnt=tuple(learnt),
+                **dict(zip(_SAID, said, strict=True)),
             )
-        return shelves
+        return Sighted(sights=sights, shelves=shelves)
 
-    def _see(self, reports: Reports, lots: Mapping[ItemId, LotId]) -> tuple[Shelves, Int64s]:
-        """Return the reader's shelves after the batch, and their clock at each report."""
-        names = [str(lots.get(item, _SHARED)) for item in self.items]
-        shelves, until_us = dict(self.reader.shelves), self.reader.listened_us
-        effective_us, looks = reports.listened_us.copy(), reports.looks
-        wanted = sorted({*names, *shelves})
+    def _see(
+        self, reports: Reports, lots: Mapping[ItemId, LotId]
+    ) -> tuple[dict[SensorKey, Shelves], Int64s]:
+        """Return the readers' shelves after the batch, and their clocks at each report."""
+        words = {lot: str(lot) for lot in {lots.get(item, _SHARED) for _, item in self.tags}}
+        names = [(reader, words[lots.get(item, _SHARED)]) for reader, item in self.tags]
+        known = [(n, name) for n, state in enumerate(self.readers) for name in state.shelves]
+        wanted = sorted({*names, *known})
         number = {name: place for place, name in enumerate(wanted)}
-        of_tag = np.array([number[name] for name in names], dtype=np.int64)
-        shelf = of_tag[reports.tag]
-        for name, place in number.items():
-            if name not in shelves and len(shelves) >= SHELVES_MAX:
+        shelf = np.array([number[name] for name in names], dtype=np.int64)[reports.tag]
+        by_shelf = np.lexsort((reports.listened_us, shelf))
+        listened_us, looks = reports.listened_us[by_shelf], reports.looks[by_shelf]
+        edges = np.searchsorted(shelf[by_shelf], np.arange(len(wanted) + 1)).tolist()
+        effective_us = listened_us.copy()
+        shelves = [dict(state.shelves) for state in self.readers]
+        for (reader, name), begin, end in zip(wanted, edges[:-1], edges[1:], strict=True):
+            before = shelves[reader].get(name)
+            if before is None and len(shelves[reader]) >= SHELVES_MAX:
                 continue
-            mine = np.flatnonzero(shelf == place)
-            mine = mine[np.argsort(reports.listened_us[mine], kind="stable")]
-            listened_us = reports.listened_us[mine]
-            after, clock = fold_shelf(shelves.get(name), listened_us, looks[mine], until_us)
+            mine = slice(begin, end)
+            until_us = self.readers[reader].listened_us
+            after, clock = fold_shelf(before, listened_us[mine], looks[mine], until_us)
             if after is not None and clock is not None:
-                shelves[name] = after
-                effective_us[mine] = clock.at(listened_us)
-        return shelves, effective_us
+                shelves[reader][name] = after
+                effective_us[mine] = clock.at(listened_us[mine])
+        in_order = np.empty_like(effective_us)
+        in_order[by_shelf] = effective_us
+        keys = [state.key for state in self.readers]
+        return dict(zip(keys, shelves, strict=True)), in_order
+
+
+# What of a sight is told by columns: fields in the order of the values of _said.
+_SAID: Final = (
+    "seen_us",
+    "made_us",
+    "listened_us",
+    "rssi_cdbm",
+    "envelope_number",
+    "arrived_us",
+    "effective_us",
+    "doubt_mnat",
+    "settled_us",
+    "peak_mnat",
+    "away_from_us",
+    "away_until_us",
+    "away_arrived_us",
+)
+
+
+def _said(
+    batch: ReadingBatch,
+    reports: Reports,
+    tags: Tags,
+    rows: NDArray[np.intp],
+    last: NDArray[np.intp],
+) -> Iterable[tuple[int, ...]]:
+    """Return what of each tag's sight is in columns: of its last report, and what was learnt."""
+    columns, row = batch.sightings, rows[last]
+    told = (
+        columns.at_us[row],
+        reports.made_us[last],
+        tags.listened_us,
+        reports.rssi_cdbm[last],
+        columns.envelope_number[row],
+        reports.arrived_us[last],
+        tags.effective_us,
+        tags.doubt_mnat,
+        tags.settled_us,
+        tags.peak_mnat,
+        tags.away_from_us,
+        tags.away_until_us,
+        tags.away_arrived_us,
+    )
+    return zip(*(column.tolist() for column in told), strict=True)
 
 
 def tags_of(before: Sequence[Sight | None]) -> Tags:
@@ -259,9 +316,10 @@ def _stay(before: Sight | None, run: _Run) -> _Run:
 def _runs(reports: Reports, time_us: Int64s, gap_us: int) -> list[_Run]:
     """Return the last run of each tag in the batch: no two reports further apart than the gap."""
     first, count = reports.first, reports.count
-    starts = np.diff(time_us, prepend=0) > gap_us
-    starts[first] = True
-    begins = np.maximum.accumulate(np.where(starts, np.arange(len(time_us)), 0))
+    apart = np.ones(len(time_us), dtype=np.bool_)
+    np.greater(time_us[1:] - time_us[:-1], gap_us, out=apart[1:])
+    apart[first] = True
+    begins = np.maximum.accumulate(np.where(apart, np.arange(len(time_us)), 0))
     last = np.append(first[1:], len(time_us)) - 1
     begin = begins[last]
     total = np.cumsum(count, dtype=np.int64)
