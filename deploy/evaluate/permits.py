@@ -41,9 +41,10 @@ class Permits:
         )
         self._away: list[Permit] = []
 
-    def apply(self, books: Books, now_us: int) -> None:
-        """Hand in what is issued until then, and register again what is back."""
-        while self._issued and self._issued[0].issued_us <= now_us:
+    def apply(self, books: Books, span: tuple[int, int]) -> None:
+        """Hand in what is issued in a span of time; register again what is back before it."""
+        now_us, until_us = span
+        while self._issued and self._issued[0].issued_us <= until_us:
             permit = self._issued.pop(0)
             kept = books.lots[permit.lot]
             books.lots[permit.lot] = replace(kept, releases=(*kept.releases, permit.release))

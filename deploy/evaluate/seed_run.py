@@ -126,7 +126,7 @@ class Months:
         begins_us = self.samplers[0].now_us
         told = [self._told(place, until_us) for place in range(len(self.runs))]
         for span in _hours(begins_us, until_us):
-            self.permits.apply(self.drive.books, span[1])
+            self.permits.apply(self.drive.books, span)
             parts = [[part.between(*span) for part in parts] for parts in told]
             links = self._links(parts)
             for group in _groups(len(parts), (*links, *self._linked)):
