@@ -15,10 +15,10 @@ WHAT_TO_TRY = """\
   3. Open [bold]Simulator[/bold] and take a pallet. Watch the facility lock; request another
      drawdown and read why it is refused. Repaying stays possible.
   4. Undo the incident, resolve the alert as bank, and see the lock lift.
-  5. As bank open the lot [bold]copper[/bold] and issue a release order for one pallet to the
-     dock, signed in the browser with the bank's key (its file is named below). Then use
-     [bold]Move a pallet[/bold]: nothing alarms, and the order says what has left. Move another:
-     that alarms.
+  5. As bank open the lot [bold]copper[/bold] and issue a release order: 1000 kg to the dock, no
+     items ticked, signed in the browser with the bank's key (its file is named below). Then
+     [bold]Move a pallet[/bold] of copper: nothing alarms, the order tells what goes, and a
+     minute later less is pledged. Move another: that alarms.
   6. As [bold]logistics[/bold] see the same alert on the floor plan, with the readings behind it.
   7. Register a gateway of your own under [bold]Gateways[/bold], as operator make its code, and
      enrol it: docs/first-gateway.md.

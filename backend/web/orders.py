@@ -82,7 +82,7 @@ def goods(order: OrderRow) -> str:
     """Return what an order lets go."""
     if order.items:
         return f"{counted(order.items)}, {mass(order.mass_g)}"
-    return f"up to {mass(order.mass_g)}, whichever goes first"
+    return f"up to {mass(order.mass_g)}"
 
 
 def destination(order: OrderRow) -> str:

@@ -51,9 +51,21 @@ def _pages(site: LiveSite, role: Role) -> list[str]:
     lot, alert = f"/lots/{plant.lots['copper']}", f"/alerts/{row[0]}"
     facility = f"/facilities/{plant.facility_id}"
     return {
-        Role.LENDER: ["/facilities", facility, "/lots", lot, "/pledges", alert, "/market"],
+        Role.LENDER: [
+            *("/facilities", facility, "/lots", lot, "/pledges", alert, "/market"),
+            *("/release-orders", f"{lot}/release-order"),
+        ],
         Role.BORROWER: ["/facilities", facility, "/pledges"],
-        Role.LOGISTICS: ["/alerts", alert, "/floor", "/lots", lot, "/register", scale],
+        Role.LOGISTICS: [
+            "/alerts",
+            alert,
+            "/floor",
+            "/lots",
+            lot,
+            "/register",
+            scale,
+            f"{lot}/stock-takes",
+        ],
         Role.OPERATOR: ["/gateways", "/sensors", scale, "/refused", "/floor", "/alerts"],
         Role.REGULATOR: ["/facilities", facility, lot, alert, "/gateways", "/refused"],
     }[role]
