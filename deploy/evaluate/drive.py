@@ -62,9 +62,38 @@ class Drive:
         self._resolve(until_us)
 
     def _bisect(
-        self, sites: Collection[str], parts: Sequence[Reported], span: tuple[int, int]
-    ) -> None:
-        """Take a span at once if it finds nothing or is short; else its halves."""
+        self,
+        sites: Collection[str],
+        parts: Sequence[Reported],
+        span: tuple[int, int],
+        *,
+        finds: bool = False,
+    ) -> bool:
+        """Take a span at once if it finds nothing or is short, else its parts; return if it does.
+
+        ``finds``: it is known to, because a longer one does and what came before it does not.
+        """
+        after_us, until_us = span
+        middle_us = after_us + (until_us - after_us) // 2 // STEP_US * STEP_US
+        divisible = after_us < middle_us < until_us
+        known = finds and divisible
+        if not known:
+            finds = self._take_at_once(sites, parts, span, divisible=divisible)
+        if not finds or not divisible:
+            return finds
+        found = self._bisect(sites, parts, (after_us, middle_us))
+        rest = self._bisect(sites, parts, (middle_us, until_us), finds=not found)
+        return found or rest
+
+    def _take_at_once(
+        self,
+        sites: Collection[str],
+        parts: Sequence[Reported],
+        span: tuple[int, int],
+        *,
+        divisible: bool,
+    ) -> bool:
+        """Return whether a span finds anything; what does and is divisible is taken back."""
         after_us, until_us = span
         here = [part.between(after_us, until_us) for part in parts]
         moved = self.streams.advance(here)
@@ -72,18 +101,17 @@ class Drive:
         batch = batch_of(here, self.channels, self.tags)
         turn = self.backend.turn(self.books, sites, batch, until_us)
         self.tally.turns += 1
-        middle_us = after_us + (until_us - after_us) // 2 // STEP_US * STEP_US
-        if (turn.finds or moved.faults) and after_us < middle_us < until_us:
+        finds = turn.finds or bool(moved.faults)
+        if finds and divisible:
             self.streams.restore(moved.before)
-            self._bisect(sites, parts, (after_us, middle_us))
-            self._bisect(sites, parts, (middle_us, until_us))
-            return
+            return True
         self.books = turn.books
         self.tally.finding += turn.finds
         for lot, error in turn.raised:
             if len(self.tally.raised) < RAISED_KEPT_MAX:
                 self.tally.raised[lot, error] = self.tally.raised.get((lot, error), 0) + 1
         self.alerts.take((*turn.steps, *map(stream_steps, moved.faults)), until_us)
+        return finds
 
     def _resolve(self, now_us: int) -> None:
         """Let a person resolve what is over; damage that was dealt with is forgotten."""

@@ -11,7 +11,7 @@ misses less often than that.
 
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from math import log1p
+from math import floor, log1p
 from operator import add
 from typing import Final
 
@@ -162,7 +162,8 @@ def levels_of(rssi_cdbm: Int16s, count: Int32s) -> tuple[Int64s, NDArray[np.bool
 
 def weaker_nats(level_cdbm: int, usual_cdbm: int) -> float:
     """Return the evidence in one level for being read across rather than in its place."""
-    return int(weaker_mnat(np.array([level_cdbm]), np.array([usual_cdbm]))[0]) / MILLI
+    nats = floor(-_LEVEL_MNAT_PER_CDB * (level_cdbm - usual_cdbm + CROSS_LOSS_CDB // 2))
+    return min(max(nats, -LEVEL_MNAT_MAX), LEVEL_MNAT_MAX) / MILLI
 
 
 def weaker_mnat(level_cdbm: Int64s, usual_cdbm: Int64s) -> Int64s:

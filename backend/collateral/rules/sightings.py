@@ -5,7 +5,8 @@ learnt of how it is read there (``rules.learning``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -179,7 +180,7 @@ class _Group:
         stays = _runs(reports, reports.made_us, STAY_GAP_US)
         last = np.append(first[1:], len(rows)) - 1
         sights: dict[SightKey, Sight] = {}
-        for key, earlier, streak_run, stay_run, said, learnt in zip(
+        for key, earlier, streak, stay, said, learnt in zip(
             keys,
             before,
             streaks,
@@ -188,13 +189,13 @@ class _Group:
             tags.learnt.tolist(),
             strict=True,
         ):
-            streak, stay = _streak(earlier, streak_run), _stay(earlier, stay_run)
+            streak_us, streak_reads = _streak(earlier, streak)
             sights[key] = Sight(
                 item_id=key[0],
                 reader=key[1],
-                streak_us=streak.began_us,
-                streak_reads=min(streak.reads, STREAK_READS_MAX),
-                stay_us=stay.began_us,
+                streak_us=streak_us,
+                streak_reads=streak_reads,
+                stay_us=_stay(earlier, stay),
                 learnt=tuple(learnt),
                 **dict(zip(_SAID, said, strict=True)),
             )
@@ -276,41 +277,37 @@ def _said(
     return zip(*(column.tolist() for column in told), strict=True)
 
 
+# Fields of a sight that are columns of Tags as well.
+_KNOWN: Final = ("listened_us", *_SAID[_SAID.index("effective_us") :])
+_known: Final = attrgetter(*_KNOWN)
+
+
 def tags_of(before: Sequence[Sight | None]) -> Tags:
     """Return what is known of tags by their last sights, as columns."""
-
-    def column(name: str) -> Int64s:
-        values = [0 if sight is None else getattr(sight, name) for sight in before]
-        return np.array(values, dtype=np.int64)
-
+    blank = (0,) * len(_KNOWN)
+    told = [blank if sight is None else _known(sight) for sight in before]
+    columns = np.array(told, dtype=np.int64).reshape(len(before), len(_KNOWN)).T
     nothing = (0,) * len(Learnt)
     learnt = [nothing if sight is None else sight.learnt or nothing for sight in before]
     return Tags(
         known=np.array([bool(s is not None and s.learnt) for s in before], dtype=np.bool_),
-        listened_us=column("listened_us"),
-        effective_us=column("effective_us"),
-        doubt_mnat=column("doubt_mnat"),
-        settled_us=column("settled_us"),
-        peak_mnat=column("peak_mnat"),
-        away_from_us=column("away_from_us"),
-        away_until_us=column("away_until_us"),
-        away_arrived_us=column("away_arrived_us"),
+        **{name: column.copy() for name, column in zip(_KNOWN, columns, strict=True)},
         learnt=np.array(learnt, dtype=np.int64).reshape(len(before), len(Learnt)),
     )
 
 
-def _streak(before: Sight | None, run: _Run) -> _Run:
-    """Let a run that an earlier batch began go on, when the gap is none; in listened time."""
+def _streak(before: Sight | None, run: _Run) -> tuple[int, int]:
+    """Return since when a tag is read without a gap, and its reads; in listened time."""
     if before is None or not run.whole or run.began_us - before.listened_us > STREAK_GAP_US:
-        return run
-    return replace(run, began_us=before.streak_us, reads=before.streak_reads + run.reads)
+        return run.began_us, min(run.reads, STREAK_READS_MAX)
+    return before.streak_us, min(before.streak_reads + run.reads, STREAK_READS_MAX)
 
 
-def _stay(before: Sight | None, run: _Run) -> _Run:
-    """Let a stay go on; by our clock."""
+def _stay(before: Sight | None, run: _Run) -> int:
+    """Return since when a tag stays, an earlier batch considered; by our clock."""
     if before is None or not run.whole or run.began_us - before.made_us > STAY_GAP_US:
-        return run
-    return replace(run, began_us=before.stay_us or before.made_us)
+        return run.began_us
+    return before.stay_us or before.made_us
 
 
 def _runs(reports: Reports, time_us: Int64s, gap_us: int) -> list[_Run]:

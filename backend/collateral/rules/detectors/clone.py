@@ -29,6 +29,7 @@ from backend.telemetry.types import datetime_of
 SPEED_M_PER_S_MAX: Final = 70.0
 # When a reading was made is known to seconds, by two gateways; half a minute is beyond them.
 CLOCKS_US: Final = 30_000_000
+SITES_MIN: Final = 2
 READS_MIN: Final = 2  # A single read may be a garbled one.
 HOLD_US: Final = 3_600_000_000  # A copy is not always in reach of a reader.
 LOG_ODDS: Final = 18.5  # Two garbled reads of the same number, 1e-6 a read each, and to spare.
@@ -49,8 +50,13 @@ class _Twice:
 def judge(memory: Json, setup: LotSetup, seen: Seen) -> Sequence[Fact]:
     """Return the items of a lot whose tag is at two sites at once."""
     by_item: dict[object, list[tuple[Sight, Place]]] = {}
+    places = {
+        reader: _place_of(reader, setup) for reader in {sight.reader for sight in seen.sights}
+    }
+    if len({place.site_id for place in places.values() if place is not None}) < SITES_MIN:
+        return ()
     for sight in seen.sights:
-        place = _place_of(sight.reader, setup)
+        place = places[sight.reader]
         if place is not None and sight.streak_reads >= READS_MIN:
             by_item.setdefault(sight.item_id, []).append((sight, place))
     facts: list[Fact] = []
