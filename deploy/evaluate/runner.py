@@ -1,16 +1,19 @@
 """Seeds over processes: each its own, no more at a time than there are jobs; Ctrl-C ends all."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.managers import SyncManager
-from queue import Empty, Queue
-from typing import Final
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.queues import Queue
+from queue import Empty
+from types import FrameType
+from typing import Final, NoReturn
 
+from deploy.errors import StopRequestedError
 from deploy.evaluate.options import Options
 from deploy.evaluate.outcome import Result
 from deploy.evaluate.score import Truth, score
@@ -23,6 +26,9 @@ POLL_S: Final = 0.2
 RAISED_SHOWN_MAX: Final = 50
 
 Told = Callable[[int, float], None]
+Progress = tuple[int, float]
+
+_TOLD: "list[Queue[Progress]]" = []  # Of a worker process: one, from its begin on.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +84,7 @@ def evaluate_all(options: Options, told: Told) -> list[Result]:
     results: dict[int, Result] = {}
     with _pool(options) as (pool, queue):
         waiting: dict[Future[Result], int] = {
-            pool.submit(_work, Job(options=options, seed=seed), queue): seed
-            for seed in options.seeds
+            pool.submit(_work, Job(options=options, seed=seed)): seed for seed in options.seeds
         }
         while waiting:
             done, _ = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
@@ -92,41 +97,57 @@ def evaluate_all(options: Options, told: Told) -> list[Result]:
 
 
 @contextmanager
-def _pool(options: Options) -> "Generator[tuple[ProcessPoolExecutor, Queue[tuple[int, float]]]]":
+def _pool(options: Options) -> "Generator[tuple[ProcessPoolExecutor, Queue[Progress]]]":
     """Yield worker processes and their way to tell of progress; none outlives this."""
     context = get_context("spawn")
-    manager = SyncManager(ctx=context)
-    manager.start(_ignore_interrupt)
+    queue: Queue[Progress] = context.Queue()
     pool = ProcessPoolExecutor(
         max_workers=min(options.jobs, len(options.seeds)),
         mp_context=context,
-        initializer=_ignore_interrupt,
+        initializer=_begin_work,
+        initargs=(queue,),
     )
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        yield pool, manager.Queue()
+        yield pool, queue
     except BaseException:
-        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - no other way to end them at once
+        for process in active_children():
             process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
         raise
     finally:
-        pool.shutdown()
-        manager.shutdown()
+        signal.signal(signal.SIGTERM, before)
+        pool.shutdown(cancel_futures=True)
+        queue.close()
+        queue.cancel_join_thread()
 
 
-def _work(job: Job, queue: "Queue[tuple[int, float]]") -> Result:
-    return evaluate_seed(job, lambda part: queue.put((job.seed, part)))[0]
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise StopRequestedError(number)
 
 
-def _drain(queue: "Queue[tuple[int, float]]", told: Told) -> None:
+def _begin_work(queue: "Queue[Progress]") -> None:
+    """Let the parent decide what Ctrl-C means, and take the way to tell of progress."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _TOLD.append(queue)
+
+
+def _work(job: Job) -> Result:
+    """Evaluate a seed in a process of its own, for as long as somebody waits for it."""
+    (queue,) = _TOLD
+    parent = parent_process()
+
+    def told(part: float) -> None:
+        if parent is not None and not parent.is_alive():
+            os._exit(1)  # Killed outright, it could not end this process any more.
+        queue.put((job.seed, part))
+
+    return evaluate_seed(job, told)[0]
+
+
+def _drain(queue: "Queue[Progress]", told: Told) -> None:
     while True:
         try:
             seed, part = queue.get_nowait()
         except Empty:
             return
         told(seed, part)
-
-
-def _ignore_interrupt() -> None:
-    """Let the parent decide what Ctrl-C means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
