@@ -101,8 +101,19 @@ class ScalarColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Epcs:
+    """The distinct EPCs of some reads, and which of them each read is of."""
+
+    distinct: Sequence[bytes]
+    index: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SightingColumns:
-    """RFID reads, of shape (n,); ``epc`` is (n, EPC_KEY_BYTES): length, EPC, zeros."""
+    """RFID reads, of shape (n,); ``epc`` is (n, EPC_KEY_BYTES): length, EPC, zeros.
+
+    ``epcs`` says the same, where whoever made the columns knew it; None: it must be sought.
+    """
 
     at_us: Int64s
     channel: Int32s
@@ -112,6 +123,7 @@ class SightingColumns:
     antenna: Int16s
     rssi_cdbm: Int16s
     count: Int32s
+    epcs: Epcs | None = None
 
     def __len__(self) -> int:
         return len(self.at_us)

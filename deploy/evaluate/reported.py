@@ -115,6 +115,7 @@ def batch_of(parts: Sequence[Reported], channels: Channels, tags: Tags) -> Readi
     values = [part.values for part in parts]
     sightings = [part.sightings for part in parts]
     numbers = [part.envelopes.number for part in parts]
+    tag = _cat([s.tag for s in sightings], np.int32)
     return ReadingBatch(
         envelopes=(),
         scalars=ScalarColumns(
@@ -139,10 +140,11 @@ def batch_of(parts: Sequence[Reported], channels: Channels, tags: Tags) -> Readi
             envelope_number=_cat(
                 [n[s.envelope] for s, n in zip(sightings, numbers, strict=True)], np.int64
             ),
-            epc=tags.keys(_cat([s.tag for s in sightings], np.int32)),
+            epc=tags.keys(tag),
             antenna=_cat([s.antenna for s in sightings], np.int16),
             rssi_cdbm=_cat([s.rssi_cdbm for s in sightings], np.int16),
             count=_cat([s.count for s in sightings], np.int32),
+            epcs=tags.index(tag),
         ),
         events=tuple(
             _shifted(event, shift)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.ids import ChannelId, GatewayId
-from backend.telemetry.types import EPC_KEY_BYTES, Bytes8, ChannelRef, key_of
+from backend.telemetry.types import EPC_KEY_BYTES, Bytes8, ChannelRef, Epcs, key_of
 from schemas.quantities import Quantity
 
 Int32s = NDArray[np.int32]
@@ -39,6 +39,7 @@ class Tags:
 
     def __init__(self) -> None:
         self._places: dict[bytes, int] = {}
+        self._epcs: list[bytes] = []
         self._keys = np.zeros((256, EPC_KEY_BYTES), dtype=np.uint8)
 
     def places(self, epcs: Iterable[bytes]) -> Int32s:
@@ -49,8 +50,17 @@ class Tags:
         """Return the keys of the EPCs with these numbers, of shape (n, EPC_KEY_BYTES)."""
         return self._keys[places]
 
+    def index(self, places: Int32s) -> Epcs:
+        """Return which EPCs have these numbers."""
+        there = np.flatnonzero(np.bincount(places))
+        row = np.zeros(len(self._epcs) + 1, dtype=np.intp)
+        row[there] = np.arange(len(there))
+        return Epcs(distinct=[self._epcs[each] for each in there.tolist()], index=row[places])
+
     def _place(self, epc: bytes) -> int:
         place = self._places.setdefault(epc, len(self._places))
+        if place == len(self._epcs):
+            self._epcs.append(epc)
         if place == len(self._keys):
             self._keys = np.concatenate((self._keys, np.zeros_like(self._keys)))
         self._keys[place] = np.frombuffer(key_of(epc), dtype=np.uint8)

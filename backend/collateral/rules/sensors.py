@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from backend.collateral.rules.echoes import TRACED, fold_echo
-from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook
+from backend.collateral.rules.series import GOOD, Newest, Series, SeriesBook, numbers_in
 from backend.collateral.rules.vehicles import fold_vehicle
 from backend.collateral.types import (
     CONTACT_OPEN,
@@ -18,6 +18,7 @@ from backend.collateral.types import (
     SensorState,
     TamperSpell,
 )
+from backend.ids import ChannelId
 from backend.telemetry.types import EventRow, Int64s, ReadingBatch
 from schemas.quantities import EventType, Quantity
 
@@ -52,7 +53,8 @@ class Listening:
 def sensors_of(batch: ReadingBatch, book: SeriesBook) -> set[SensorKey]:
     """Return every sensor that a batch has readings of."""
     keys = {sensor for sensor, _ in book.series()}
-    channels = {*np.unique(batch.sightings.channel).tolist(), *(e.channel for e in batch.events)}
+    heard = map(ChannelId, numbers_in(batch.sightings.channel))
+    channels = {*heard, *(event.channel for event in batch.events)}
     keys |= {(batch.channels[c].gateway, batch.channels[c].sensor) for c in channels}
     return keys
 
@@ -194,9 +196,9 @@ def _sighted(batch: ReadingBatch) -> list[tuple[SensorKey, int, int]]:
         return []
     made_us = batch.made_us(columns.envelope, columns.at_us)
     found: list[tuple[SensorKey, int, int]] = []
-    for channel in np.unique(columns.channel).tolist():
+    for channel in numbers_in(columns.channel):
         mine = np.flatnonzero(columns.channel == channel)
-        ref = batch.channels[channel]
+        ref = batch.channels[ChannelId(channel)]
         newest = _newest(columns.at_us[mine], made_us[mine])
         found.append(((ref.gateway, ref.sensor), *newest))
     return found

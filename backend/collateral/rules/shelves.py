@@ -44,14 +44,14 @@ def fold_shelf(
 
     Args:
         shelf: before it; None: no tag was read there yet.
-        listened_us: of each report of its tags, in order.
+        listened_us: of each report of its tags, in any order.
         looks: of each report, in thousandths.
         until_us: for how long the reader has listened by now.
     """
     if shelf is None:
         if len(listened_us) == 0:
             return None, None
-        cell = int(listened_us[0]) // CELL_US
+        cell = int(listened_us.min()) // CELL_US
         shelf = Shelf(clock_us=cell * CELL_US, cell=cell)
     first, last = shelf.cell, max(until_us // CELL_US, shelf.cell)
     count = last - first + 1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from backend.collateral.rules.learning import Reports, Tags, gaps_us, learn, starts
 from backend.collateral.rules.presence_rates import Learnt
 from backend.collateral.rules.sensors import Listening
-from backend.collateral.rules.series import place_of
+from backend.collateral.rules.series import numbers_in, place_of
 from backend.collateral.rules.shelves import SHELVES_MAX, fold_shelf
 from backend.collateral.types import SensorKey, SensorState, Shelf, Sight
 from backend.ids import ChannelId, ItemId, LotId
@@ -71,13 +71,16 @@ def fold_sightings(
         lots: the lot of each item; items of none share a shelf.
     """
     columns = batch.sightings
-    epcs, index = distinct(columns.epc)
+    if columns.epcs is None:
+        epcs, index = distinct(columns.epc)
+    else:
+        epcs, index = columns.epcs.distinct, columns.epcs.index
     ids = [items.get(epc) for epc in epcs]
     registered = np.array([item is not None for item in ids], dtype=np.bool_)
     rows = np.flatnonzero(registered[index])
     readers = {
         _reader(batch, channel): rows[columns.channel[rows] == channel]
-        for channel in np.unique(columns.channel[rows]).tolist()
+        for channel in numbers_in(columns.channel[rows])
     }
     for reader in listening:
         if sensors[reader].shelves:
@@ -211,7 +214,7 @@ class _Group:
         wanted = sorted({*names, *known})
         number = {name: place for place, name in enumerate(wanted)}
         shelf = np.array([number[name] for name in names], dtype=np.int64)[reports.tag]
-        by_shelf = np.lexsort((reports.listened_us, shelf))
+        by_shelf = _by_number(shelf, len(wanted))
         listened_us, looks = reports.listened_us[by_shelf], reports.looks[by_shelf]
         edges = np.searchsorted(shelf[by_shelf], np.arange(len(wanted) + 1)).tolist()
         effective_us = listened_us.copy()
