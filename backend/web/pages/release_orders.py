@@ -239,7 +239,8 @@ def _draft(
         OrderRefusedError: The lot is not pledged to the lender.
     """
     if bool(form.items) == (form.mass_kg is not None):
-        raise InvalidError("items, mass", str(form.mass_kg), "items that are ticked, or a mass")
+        said = "both" if form.items else "neither"
+        raise InvalidError("what may go", said, "items that are ticked, or a mass")
     zone, _, into_lot = form.place.partition("/")
     asked = ReleaseOrder(
         id=uuid4(),

@@ -87,7 +87,8 @@ def add_stock_take(
 ) -> Response:
     """Record what was counted by hand."""
     if bool(form.found) == (form.mass_kg is not None):
-        raise InvalidError("found, mass", str(form.mass_kg), "items that are ticked, or a mass")
+        said = "both" if form.found else "neither"
+        raise InvalidError("what is there", said, "items that are ticked, or a mass")
     mass_g = None if form.mass_kg is None else int(form.mass_kg * GRAMS_PER_KG)
     body = takes_http.StockTakeBody(
         id=form.id,
