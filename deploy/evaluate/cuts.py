@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.collateral.rules.series import numbers_in
 from backend.collateral.rules.surveillance import (
     GAPS_WITHOUT_GOOD_MAX,
     LOST_GRAVE_US,
 )
 from backend.collateral.types import Health, SensorKey
+from backend.ids import ChannelId
 from backend.telemetry.types import EventRow
 from deploy.evaluate.registry import MAX_GAP_S
 from deploy.evaluate.reported import Reported
@@ -44,7 +46,7 @@ class Cuts:
         made_us, arrival_us = here.envelopes.made_us, here.envelopes.arrival_us
         cuts: set[int] = set()
         keys: dict[tuple[SensorKey, Quantity | None], list[NDArray[np.int32]]] = {}
-        for channel in np.unique(here.values.channel).tolist():
+        for channel in map(ChannelId, numbers_in(here.values.channel)):
             ref = self.channels.refs[channel]
             rows = here.values.channel == channel
             key = (ref.gateway, ref.sensor)
@@ -54,7 +56,8 @@ class Cuts:
                 keys[key, ref.quantity] = [here.values.envelope[good]]
         known = {key for key in self._heard_us if key[0][0] == part.gateway}
         for key in {*keys, *known}:
-            envelopes = np.unique(np.concatenate(keys.get(key, [np.empty(0, dtype=np.int32)])))
+            # Of several readings in one envelope the last one counts: none is late after another.
+            envelopes = np.sort(np.concatenate(keys.get(key, [np.empty(0, dtype=np.int32)])))
             last = self._heard_us.get(key)
             made = made_us[envelopes]
             gap_us = self.gaps_s.get(key[0], MAX_GAP_S) * SECOND_US

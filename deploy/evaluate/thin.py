@@ -162,8 +162,9 @@ def _next(time_s: Floats, heartbeat_s: float, moved: Callable[[int], Bools]) -> 
 def _walk(following: Ints, *, begins: bool) -> Ints:
     """Return the reported readings: from the first, or from what was told before it."""
     chosen: list[int] = [0] if begins else []
-    place = 0
-    links = following.tolist()
-    while (place := links[place]) != _OPEN:
-        chosen.append(place)
+    links, note = following.tolist(), chosen.append
+    place = links[0]
+    while place >= 0:
+        note(place)
+        place = links[place]
     return np.array(chosen, dtype=np.int64)
