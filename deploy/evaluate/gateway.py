@@ -161,8 +161,10 @@ class GatewayTwin:
             return []
         channel = self.channels.id_of(self.gateway, block.sensor, None)
         places = self.tags.places(block.epcs)
-        order = np.argsort(block.tag, kind="stable")
-        edges = np.searchsorted(block.tag[order], np.arange(len(block.epcs) + 1)).tolist()
+        # Numpy sorts 16 bits by radix, and a site has fewer tags than that.
+        small = block.tag.astype(np.uint16) if len(block.epcs) <= 1 << 16 else block.tag
+        order = np.argsort(small, kind="stable")
+        edges = np.cumsum([0, *np.bincount(block.tag, minlength=len(block.epcs))]).tolist()
         seen: list[_Seen] = []
         for index, epc in enumerate(block.epcs):
             rows = order[edges[index] : edges[index + 1]]
@@ -266,8 +268,7 @@ class GatewayTwin:
         by_time, by_sight = np.argsort(value_us, kind="stable"), np.argsort(seen_us, kind="stable")
         value_us, seen_us = value_us[by_time], seen_us[by_sight]
         window = (np.concatenate((value_us, seen_us, event_us)) - self.begins_us) // SEAL_US
-        seconds, envelope = np.unique(window, return_inverse=True)
-        envelope = envelope.astype(np.int32)
+        seconds, envelope = _numbered(window)
         sealed_us = self.begins_us + (seconds + 1) * SEAL_US
         at_us = self.time.wall_us(np.concatenate((value_us, seen_us, event_us)))
         base_us = np.full(len(seconds), np.iinfo(np.int64).max)
@@ -380,3 +381,13 @@ def _of_each(numbers: Sequence[int], sizes: Sequence[int]) -> NDArray[np.int32]:
 
 def _cat(columns: Sequence[NDArray[Any]], kind: type[Number]) -> NDArray[Number]:
     return np.concatenate([np.empty(0, dtype=kind), *columns]).astype(kind, copy=False)
+
+
+def _numbered(window: Int64s) -> tuple[Int64s, NDArray[np.int32]]:
+    """Return the distinct numbers of a column, in order, and which of them each is.
+
+    They lie close together: hours of seconds.
+    """
+    first = int(window.min()) if len(window) else 0
+    there = np.bincount(window - first) > 0
+    return np.flatnonzero(there) + first, (np.cumsum(there) - 1).astype(np.int32)[window - first]
