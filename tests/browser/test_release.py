@@ -17,6 +17,7 @@ from tests.builders import FixedClock
 from tests.plant import insert
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+PHONE: Final = 320
 LEFT_S_MAX: Final = 60  # Played: until the readers' silence is beyond doubt.
 CAN_SIGN: Final = """() => crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign"])
   .then(() => true, () => false)"""
@@ -122,13 +123,16 @@ def test_a_browser_without_ed25519_names_the_command(
 def test_a_key_file_of_the_command_line_signs_too(
     site: LiveSite, open_window: OpenWindow, key: Ed25519PrivateKey
 ) -> None:
-    """The file that ``release new-key`` writes is taken as it is."""
-    window = open_window(site.plant.actors[Role.LENDER].login)
+    """The file that ``release new-key`` writes is taken as it is; a phone is wide enough."""
+    window = open_window(site.plant.actors[Role.LENDER].login, width=PHONE, height=700)
     page = window.open(f"/lots/{site.plant.lots['copper']}/release-order")
     if not page.evaluate(CAN_SIGN):
         pytest.skip("this browser has no Ed25519 in WebCrypto")
     _draft(page)
+    page.get_by_text("Sign elsewhere").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE
     page.get_by_label("Your private key's file").set_input_files(_hex(key))
     page.get_by_role("button", name="Sign and issue").click()
     page.wait_for_selector("text=signature verified")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE
     assert window.complaints == []
