@@ -58,9 +58,16 @@ def fold_echo(echo: Echo, readings: Series, book: SeriesBook) -> Echo:
     if len(rows) == 0:
         return echo
     values = np.concatenate((tail, value[rows]))
-    for place in _places(values, max(len(tail), VALUES - 1)):
-        row = int(rows[place - len(tail)])
-        echo = _look(echo, values[place - VALUES + 1 : place + 1], (readings, row), book)
+    places, data = _places(values, max(len(tail), VALUES - 1)), values.tobytes()
+    chosen = rows[np.array(places, dtype=np.int64) - len(tail)]
+    slots: list[int] = (readings.at_us[chosen] // SLOT_US).tolist()
+    for place, row, slot in zip(places, chosen.tolist(), slots, strict=True):
+        said = data[(place - VALUES + 1) * values.itemsize : (place + 1) * values.itemsize]
+        digest = blake2b(said, digest_size=_DIGEST_BYTES).hexdigest()
+        # Of most nothing is remembered.
+        if slot != echo.slot or digest in echo.kept:
+            last = values[place - VALUES + 1 : place + 1]
+            echo = _look(echo, digest, last, (readings, row), book)
     return replace(echo, tail=tuple(values[-(VALUES - 1) :].tolist()))
 
 
@@ -78,10 +85,11 @@ def _places(values: Floats, begin: int) -> list[int]:
     return (np.flatnonzero(chosen) + begin).tolist()
 
 
-def _look(echo: Echo, values: Floats, at: tuple[Series, int], book: SeriesBook) -> Echo:
+def _look(
+    echo: Echo, digest: str, values: Floats, at: tuple[Series, int], book: SeriesBook
+) -> Echo:
     """Return what is remembered after one fingerprint was looked up."""
     readings, row = at
-    digest = blake2b(values.tobytes(), digest_size=_DIGEST_BYTES).hexdigest()
     place = echo.kept.find(digest)
     while place >= 0 and place % _DIGEST_CHARS:
         place = echo.kept.find(digest, place + 1)
