@@ -19,7 +19,15 @@ from backend.collateral.rules.series import numbers_in, place_of
 from backend.collateral.rules.shelves import SHELVES_MAX, fold_shelf
 from backend.collateral.types import SensorKey, SensorState, Shelf, Sight
 from backend.ids import ChannelId, ItemId, LotId
-from backend.telemetry.types import EPC_KEY_BYTES, Bytes8, Int64s, ReadingBatch, epc_of
+from backend.telemetry.types import (
+    EPC_KEY_BYTES,
+    Bytes8,
+    Epcs,
+    Int64s,
+    ReadingBatch,
+    SightingColumns,
+    epc_of,
+)
 
 # Sightings of one tag by one reader within this listening time are one run: a tag that is read
 # every tenth round, by a gateway that tells of it every five seconds, is not interrupted by it.
@@ -47,9 +55,12 @@ class Sighted:
     )
 
 
-def epcs_of(batch: ReadingBatch) -> list[bytes]:
-    """Return the distinct EPCs of a batch."""
-    return distinct(batch.sightings.epc)[0]
+def epcs_of(columns: SightingColumns) -> Epcs:
+    """Return the distinct EPCs of sightings: those that are known, or sought now."""
+    if columns.epcs is not None:
+        return columns.epcs
+    found, index = distinct(columns.epc)
+    return Epcs(distinct=found, index=index)
 
 
 def fold_sightings(
@@ -71,11 +82,9 @@ def fold_sightings(
         lots: the lot of each item; items of none share a shelf.
     """
     columns = batch.sightings
-    if columns.epcs is None:
-        epcs, index = distinct(columns.epc)
-    else:
-        epcs, index = columns.epcs.distinct, columns.epcs.index
-    ids = [items.get(epc) for epc in epcs]
+    epcs = epcs_of(columns)
+    index = epcs.index
+    ids = [items.get(epc) for epc in epcs.distinct]
     registered = np.array([item is not None for item in ids], dtype=np.bool_)
     rows = np.flatnonzero(registered[index])
     readers = {

@@ -6,6 +6,7 @@ all the same, and every other lot goes on.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -73,7 +74,9 @@ def fold(conn: Conn, batch: ReadingBatch, now: datetime, known: SensorBook) -> l
     _learn(conn, {row.gateway for row in batch.envelopes}, known)
     book = SeriesBook(batch)
     sensors = sensors_of(batch, book)
-    lots, owners = lots_store.fetch_concerned(conn, sensors, epcs_of(batch))
+    epcs = epcs_of(batch.sightings)
+    batch = replace(batch, sightings=replace(batch.sightings, epcs=epcs))  # Sought once.
+    lots, owners = lots_store.fetch_concerned(conn, sensors, epcs.distinct)
     rows = lots_store.load_lots(conn, lots)
     sights = _sights_of(rows)
     keys = sensors | _bound(rows) | set(_readers(sights))
