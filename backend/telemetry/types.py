@@ -147,14 +147,12 @@ class EnvelopeTimes:
     """The times of a batch's envelopes in columns, of shape (n,); ``base_us`` by the gateway.
 
     ``newest_us`` is that of the newest reading kept, by the gateway, of a digest, and long ago of
-    what is none; None: there is no digest among them. ``last_us`` is when the last one of each
-    gateway arrived.
+    what is none; None: there is no digest among them.
     """
 
     base_us: Int64s
     made_us: Int64s
     arrived_us: Int64s
-    last_us: Mapping[GatewayId, int]
     newest_us: Int64s | None = None
 
     @classmethod
@@ -173,7 +171,6 @@ class EnvelopeTimes:
             base_us=np.array([row.base_unix_us for row in rows], dtype=np.int64),
             made_us=np.array([row.made_unix_us for row in rows], dtype=np.int64),
             arrived_us=np.array([row.received_unix_us for row in rows], dtype=np.int64),
-            last_us={row.gateway: row.received_unix_us for row in rows},
             newest_us=newest_us,
         )
 

@@ -162,11 +162,6 @@ def _times(parts: Sequence[Reported]) -> EnvelopeTimes:
         base_us=_cat([row.base_us for row in rows], np.int64),
         made_us=_cat([row.made_us for row in rows], np.int64),
         arrived_us=_cat([row.arrival_us for row in rows], np.int64),
-        last_us={
-            part.gateway: int(part.envelopes.arrival_us[-1])
-            for part in parts
-            if len(part.envelopes.arrival_us)
-        },
     )
 
 

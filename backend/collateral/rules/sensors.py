@@ -82,6 +82,22 @@ def fold_sensors(
     return after, listening
 
 
+def _arrivals_us(batch: ReadingBatch, book: SeriesBook) -> dict[SensorKey, int]:
+    """Return every sensor in a batch, and when the last envelope came that it spoke in."""
+    last = book.last_envelopes()
+    columns = batch.sightings
+    spoken = [
+        (ChannelId(channel), int(columns.envelope[columns.channel == channel].max()))
+        for channel in numbers_in(columns.channel)
+    ]
+    spoken += [(event.channel, event.envelope) for event in batch.events]
+    for channel, envelope in spoken:
+        ref = batch.channels[channel]
+        key = ref.gateway, ref.sensor
+        last[key] = max(envelope, last.get(key, envelope))
+    return {key: int(batch.times.arrived_us[envelope]) for key, envelope in last.items()}
+
+
 def _heard(state: SensorState, at_us: int, made_us: int) -> SensorState:
     """Return the state after a sign of life, whatever order such signs are looked at in."""
     if state.fresh_us is not None and state.last_at_us is not None:
@@ -109,7 +125,7 @@ def _fold_scalars(
     for (key, quantity), newest in book.newest().items():
         found.setdefault(key, []).append((quantity, newest))
     after: dict[SensorKey, SensorState] = {}
-    for key in sensors_of(batch, book):
+    for key, arrival_us in _arrivals_us(batch, book).items():
         state = states.get(key) or SensorState(key=key)
         channels = found.get(key, ())
         at_us, made_us = state.last_at_us, state.fresh_us
@@ -129,7 +145,7 @@ def _fold_scalars(
         after[key] = SensorState(
             key=key,
             last_at_us=at_us,
-            arrival_us=batch.times.last_us[key[0]],
+            arrival_us=arrival_us,
             fresh_us=made_us,
             health=state.health,
             values={**state.values, **good},

@@ -173,6 +173,16 @@ class SeriesBook:
         """When the first of these readings arrived, by our clock; None: there are none."""
         return int(self._arrived_us.min()) if len(self._arrived_us) else None
 
+    def last_envelopes(self) -> dict[SensorKey, int]:
+        """Return the last envelope of the batch with a reading of each sensor."""
+        if not self._rows:
+            return {}
+        last = np.maximum.reduceat(self._all.place, self._begins) >> _PLACE_SHIFT
+        found: dict[SensorKey, int] = {}
+        for (key, _), envelope in zip(self._rows, last.tolist(), strict=True):
+            found[key] = max(envelope, found.get(key, envelope))
+        return found
+
     def arrivals_us(self, place: Int64s) -> Int64s:
         """Return when the envelopes of readings at these places arrived, by our clock."""
         return self._arrived_us[place >> _PLACE_SHIFT]
