@@ -10,6 +10,7 @@ from typing import Final
 
 from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.fusion import (
+    BEFORE_US,
     LIFT_NATS,
     LIFT_S,
     PRIOR_NATS,
@@ -18,12 +19,12 @@ from backend.collateral.rules.fusion import (
     weight_nats,
 )
 from backend.collateral.rules.load import DROP, LOSS
-from backend.collateral.rules.load_physics import BUMP_US
+from backend.collateral.rules.load_physics import REGISTERED_SHARE
 from backend.collateral.rules.load_still import FROZEN, SURPRISE_NATS
 from backend.collateral.rules.presence import Whereabouts
 from backend.collateral.rules.tags import last_seen
 from backend.collateral.rules.told import reading
-from backend.collateral.rules.weigh import HANDLING_US, Load, explain
+from backend.collateral.rules.weigh import Load, was_grave
 from backend.collateral.types import (
     Evidence,
     Fact,
@@ -266,11 +267,12 @@ def _past_fact(weighed: Weighed, past: PastRun) -> Fact:
     off = told_kg(past.worst_g - load.reference_g)
     text = f"{setup.name} weighed {off} more than it should for a while"
     if past.line in (DROP, LOSS):
-        match = explain(max(1, int(load.reference_g - past.level.value)), setup.items, load.off_g)
-        handled = match.is_lift and past.lasted_us < HANDLING_US
-        grave = past.line == DROP and not handled and past.lasted_us >= BUMP_US
+        names = _away_with(weighed, past)
+        grave = bool(names) or was_grave(setup, load, past)
         key, kind = "load", FactKind.LOAD_SHORT
         text = f"{setup.name} weighed {off} less than it should for a while"
+        if names:
+            text += f", and {', '.join(names[:_NAMED_MAX])} was not read meanwhile"
     evidence = (
         reading(load.binding.key, Quantity.MASS, past.since, "weight changed", _kg(load)),
         reading(load.binding.key, Quantity.MASS, past.level, "last such weight", _kg(load)),
@@ -284,3 +286,21 @@ def _past_fact(weighed: Weighed, past: PastRun) -> Fact:
         probability=0.9,
         began_us=past.since.made_us,
     )
+
+
+def _away_with(weighed: Weighed, past: PastRun) -> list[str]:
+    """Return the items that their tags missed beyond doubt while their mass was missing."""
+    setup, load = weighed.setup, weighed.load
+    homes = {binding.key for binding in setup.bound(Purpose.PRESENCE)}
+    missing_g = load.reference_g - past.worst_g
+    most_g = missing_g + load.off_g + REGISTERED_SHARE * missing_g
+    fit = {item.id: item.name for item in setup.items if item.gross_mass_g <= most_g}
+    away = {
+        fit[sight.item_id]
+        for sight in weighed.seen.sights
+        if sight.item_id in fit
+        and sight.reader in homes
+        and sight.away_until_us > past.since.made_us
+        and past.since.made_us - BEFORE_US <= sight.away_from_us <= past.level.made_us
+    }
+    return sorted(away)

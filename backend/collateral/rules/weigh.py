@@ -7,12 +7,20 @@ from typing import Final
 
 import numpy as np
 
-from backend.collateral.rules.load import BAND_SHARE, allowed_g, expected_net_g, expected_of
+from backend.collateral.rules.load import BAND_SHARE, DROP, allowed_g, expected_net_g, expected_of
 from backend.collateral.rules.load_base import moved_base
 from backend.collateral.rules.load_physics import BUMP_US, REGISTERED_SHARE, UNDOUBTED_SHARE
 from backend.collateral.rules.load_runs import CONFIRMING_READINGS
 from backend.collateral.rules.load_still import is_frozen
-from backend.collateral.types import Binding, ItemSetup, LoadMemory, LoadRun, LotSetup, Sample
+from backend.collateral.types import (
+    Binding,
+    ItemSetup,
+    LoadMemory,
+    LoadRun,
+    LotSetup,
+    PastRun,
+    Sample,
+)
 from backend.telemetry.types import Int64s
 
 SET_DOWN_G_MIN: Final = 5_000.0  # What comes back to a scale is more than its noise.
@@ -168,6 +176,26 @@ def explain(missing_g: int, items: Sequence[ItemSetup], off_g: int) -> Match:
     gross_g = np.array([item.gross_mass_g for item in items], dtype=np.int64)
     net_g = np.array([item.net_mass_g for item in items], dtype=np.int64)
     return Match(items=_count(missing_g, gross_g, near_g), goods=_count(missing_g, net_g, near_g))
+
+
+def was_grave(setup: LotSetup, load: Load, past: PastRun) -> bool:
+    """Return whether a run that is over was grave while it went on, by its weights alone.
+
+    As ``Load.is_patient`` and ``Load.short`` would have had it: at its end, and at its worst.
+    """
+    undoubted_g = UNDOUBTED_SHARE * load.reference_g
+    missing_g = max(1, int(load.reference_g - past.level.value))
+    worst_g = max(1, int(load.reference_g - past.worst_g))
+    near_g = max(SET_DOWN_G_MIN, BAND_SHARE * abs(past.worst_g))
+    back_g = worst_g - missing_g
+    set_down = back_g > near_g and explain(back_g, setup.items, int(near_g)).items == 0
+    undoubted = past.line == DROP and worst_g >= undoubted_g
+    if undoubted and not explain(worst_g, setup.items, load.off_g).is_lift:
+        return True
+    if explain(missing_g, setup.items, load.off_g).is_lift and not set_down:
+        return past.lasted_us >= HANDLING_US
+    matters_g = max(1, matters(setup, load.binding))
+    return past.lasted_us >= BUMP_US and (past.line == DROP or missing_g >= matters_g)
 
 
 def _count(missing_g: int, masses_g: Int64s, near_g: float) -> int:

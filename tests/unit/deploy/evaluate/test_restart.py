@@ -1,19 +1,12 @@
 """A backend that starts anew amid an incident ends where one that never stopped does."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
-from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.alerts.rules.steps import stream_steps
 from backend.collateral.rules.lot import sensor_of, state_of
 from backend.collateral.rules.memory import sensor_memory_json, values_json
 from backend.collateral.types import SensorState, Sight
@@ -21,20 +14,9 @@ from backend.ids import GatewayId, LotId
 from backend.telemetry.types import datetime_of
 from deploy.evaluate.alerts import AlertBook
 from deploy.evaluate.backend import Books, KeptLot
-from deploy.evaluate.permits import Permits
-from deploy.evaluate.reported import Reported, batch_of
-from deploy.evaluate.seed_run import Months
-from deploy.evaluate.streams import Streams
-from firmware_sim.months.script import site_runs
-from firmware_sim.months.types import SiteRun
+from tests.unit.deploy.evaluate.stories import BEGINS_MIN, RUN_US, SECOND_US, play, story
 
-SECOND_US = 1_000_000
 STEP_S = 60
-MINUTE_US = 60 * SECOND_US
-RUN_US = 30 * MINUTE_US
-BEGINS_MIN = 12  # The incident: after the scales' baselines are known.
-LASTS_MIN = 10
-LOTS = {"overheat": "fish", "drop": "fish", "drive_off": "lubricant", "pilfer": "aluminium"}
 KINDS = (
     "take_pallet",
     "take_several",
@@ -52,70 +34,6 @@ KINDS = (
     "cover_camera",
     "lift_and_put_back",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """A harbour's half hour with one incident, as its gateways told it."""
-
-    run: SiteRun
-    months: Months
-    parts: tuple[Reported, ...]
-
-    @property
-    def begins_us(self) -> int:
-        """When it begins."""
-        return self.run.begins_us
-
-    def instants(self, step_s: int) -> list[int]:
-        """Return the ends of batches of this length."""
-        ends_us = self.begins_us + RUN_US
-        step_us = step_s * SECOND_US
-        return [*range(self.begins_us + step_us, ends_us, step_us), ends_us]
-
-
-@cache
-def story(kind: str, seed: int) -> Story:
-    """Return the half hour with an incident of a kind; sampled once."""
-    harbour = files("firmware_sim.scenarios").joinpath("harbour.toml").read_text(encoding="utf-8")
-    incident = (
-        f'\n[[incident]]\nkind = "{kind}"\nday = 1\ntime = "00:{BEGINS_MIN}"\n'
-        f'lot = "{LOTS.get(kind, "copper")}"\nlasts_min = {LASTS_MIN}\n'
-    )
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "harbour.toml"
-        path.write_text(harbour.replace('"demo"', '"site"', 1) + incident, encoding="utf-8")
-        (run,) = site_runs(str(path), seed=seed, sites=1, days=1)
-    months = Months((run,), steps_us=RUN_US)
-    said = months.samplers[0].take(run.begins_us + RUN_US)
-    parts = tuple(months.twins[0][raw.gateway].take(raw) for raw in said)
-    return Story(run=run, months=months, parts=parts)
-
-
-def play(
-    told: Story, instants: Sequence[int], restarts: frozenset[int] = frozenset()
-) -> tuple[Books, AlertBook]:
-    """Return what a backend knows, and alerted, after batches that end at some instants.
-
-    After the batch that ends at one of ``restarts`` it knows what was stored, and nothing else.
-    """
-    months = told.months
-    drive, backend = months.drive, months.drive.backend
-    streams = Streams([part.gateway for part in told.parts])
-    permits = Permits((told.run,), months.registered)
-    books, alerts = backend.books(), AlertBook()
-    sites = [own.site for own in months.registered]
-    for span in pairwise((told.begins_us, *instants)):
-        permits.apply(books, span)
-        here = [part.between(*span) for part in told.parts]
-        moved = streams.advance(here)
-        books.flagged = moved.flagged
-        batch = batch_of(here, drive.channels, drive.tags)
-        turn = backend.turn(books, sites, batch, span[1])
-        assert turn.raised == (), "the rules can decide"
-        alerts.take((*turn.steps, *map(stream_steps, moved.faults)), span[1])
-        books = restarted(turn.books) if span[1] in restarts else turn.books
-    return books, alerts
 
 
 def restarted(books: Books) -> Books:
@@ -212,7 +130,7 @@ def test_restart_in_the_middle_of_an_incident_changes_nothing(
     restarts = frozenset(told.begins_us + at_s * SECOND_US for at_s in restarts_s)
     instants = sorted({*told.instants(STEP_S), *restarts})
     books, alerts = play(told, instants)
-    other_books, other_alerts = play(told, instants, restarts)
+    other_books, other_alerts = play(told, instants, restarts, restarted)
     assert alerts.every, "an incident leaves something to be told"
     assert told_of(other_alerts) == told_of(alerts)
     assert other_books == books
@@ -232,5 +150,5 @@ def test_state_equals_replay_from_the_stored_readings(
     once = told.instants(RUN_US // SECOND_US)
     cuts = sorted({*once, *(told.begins_us + at_s * SECOND_US for at_s in cuts_s)})
     books, _ = play(told, once)
-    others, _ = play(told, cuts, frozenset((cuts[restart % len(cuts)],)))
+    others, _ = play(told, cuts, frozenset((cuts[restart % len(cuts)],)), restarted)
     assert remembered(others) == remembered(books)
