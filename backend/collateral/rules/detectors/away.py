@@ -8,7 +8,12 @@ from typing import Final
 
 from backend.collateral.rules.detector import Detector, Seen
 from backend.collateral.rules.presence import absent_us
-from backend.collateral.rules.presence_rates import DOUBT_MNAT, GRAVE_MNAT, MILLI
+from backend.collateral.rules.presence_rates import (
+    DOUBT_MNAT,
+    GRAVE_MNAT,
+    MILLI,
+    rate_of,
+)
 from backend.collateral.rules.told import is_told
 from backend.collateral.types import (
     Evidence,
@@ -39,19 +44,28 @@ def judge(memory: Json, setup: LotSetup, seen: Seen) -> Sequence[Fact]:
         if item is None or home is None or not sight.away_until_us:
             continue
         told = is_told(sight.away_arrived_us, seen.since_us, seen.now_us)
-        there = absent_us(sight, seen.sensors) < home.missing_after_s * 1_000_000
+        absent = absent_us(sight, seen.sensors)
+        there = (
+            absent < home.missing_after_s * 1_000_000
+            or rate_of(sight.learnt).silence_nats(absent) * MILLI < DOUBT_MNAT
+        )
         if told and there and sight.doubt_mnat < DOUBT_MNAT and not _seen_between(sight, seen):
             facts.append(_was_away(item, sight, grave=grave))
     return facts
 
 
 def _seen_between(sight: Sight, seen: Seen) -> bool:
-    """Return whether another reader of the item saw it the whole time."""
+    """Return whether another reader saw the item the whole time, and would have missed it, too.
+
+    One that reads it across now and then goes on as before when the item is away for a while.
+    """
+    away_us = sight.away_until_us - sight.away_from_us
     return any(
         other.item_id == sight.item_id
         and other.reader != sight.reader
         and other.stay_us <= sight.away_from_us
         and other.made_us >= sight.away_until_us
+        and rate_of(other.learnt).silence_nats(away_us) * MILLI >= DOUBT_MNAT
         for other in seen.sights
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.alerts.types import Severity
+from backend.alerts.types import AlertKind, Severity
 from tests.unit.deploy.evaluate.stories import BEGINS_MIN, MINUTE_US, SECOND_US, play, story
 
 
@@ -30,3 +30,14 @@ def test_theft_that_ends_inside_one_batch_is_as_grave(
     """A pallet that its tag missed beyond doubt meanwhile was no pallet on a fork."""
     assert _worst(kind, lasts_s, at_once=False) is severity
     assert _worst(kind, lasts_s, at_once=True) is severity
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_absence_inside_one_batch_is_told_though_the_dock_reads_the_tag_across(seed: int) -> None:
+    """A reader that seldom reads a tag does not vouch for it; no scale does, either."""
+    told = story("take_pallet", seed, lasts_s=90.0, without=("scale",))
+    begins_us = told.begins_us + BEGINS_MIN * MINUTE_US
+    _, alerts = play(told, [begins_us - MINUTE_US // 2, begins_us + 6 * MINUTE_US])
+    assert [(alert.kind, alert.severity) for alert in alerts.every] == [
+        (AlertKind.SHORTFALL, Severity.CRITICAL)
+    ]
