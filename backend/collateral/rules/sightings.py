@@ -101,17 +101,10 @@ def fold_sightings(
         made_us=batch.made_us(columns.envelope, columns.at_us),
         arrived_us=batch.times.arrived_us,
     )
-    heard: list[tuple[NDArray[np.intp], Int64s]] = []
-    for reader, mine in readers.items():
-        place = place_of(columns.envelope[mine], columns.at_us[mine], clock.bases_us)
-        by_place = np.argsort(place, kind="stable")
-        rounds = listening.get(reader)
-        listened_us = (
-            np.full(len(mine), sensors[reader].listened_us)
-            if rounds is None
-            else rounds.at(place[by_place])
-        )
-        heard.append((mine[by_place], listened_us))
+    heard = [
+        _in_order(batch, clock, mine, listening.get(reader), sensors[reader].listened_us)
+        for reader, mine in readers.items()
+    ]
     # All readers at once: a tag is numbered by its reader, then by its EPC.
     rows = np.concatenate([mine for mine, _ in heard])
     number = np.concatenate([index[mine] + n * len(ids) for n, (mine, _) in enumerate(heard)])
@@ -128,6 +121,22 @@ def fold_sightings(
         listened_us=np.concatenate([listened_us for _, listened_us in heard])[order],
     )
     return group.fold(batch, clock, known, lots or {})
+
+
+def _in_order(
+    batch: ReadingBatch,
+    clock: "_Clock",
+    mine: NDArray[np.intp],
+    rounds: Listening | None,
+    before_us: int,
+) -> tuple[NDArray[np.intp], Int64s]:
+    """Return a reader's rows by their place, and how long it had listened at each."""
+    columns = batch.sightings
+    place = place_of(columns.envelope[mine], columns.at_us[mine], clock.bases_us)
+    by_place = np.argsort(place, kind="stable")
+    if rounds is None:
+        return mine[by_place], np.full(len(mine), before_us)
+    return mine[by_place], rounds.at(place[by_place])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from gateway.signing.token import PIN_REFUSED_FILE
 from schemas.quantities import EventType
 from tests.integration.gateway.daemons import (
     GATEWAY,
+    ROOT,
     daemon,
     gateway,
     scale_section,
@@ -191,7 +192,9 @@ async def test_gateway_turns_to_a_new_key_inside_the_token(
     with Line() as line:
         config = write_token_config(tmp_path, soft_token, broker.url, line.path, key.public_key)
         enrol_by_hand(made, made_key(config))
-        chain = Chain(db=db, made=made, broker=broker, key=key, config=config, line=line)
+        chain = Chain(
+            db=db, made=made, broker=broker, key=key, config=config, line=line, home=ROOT
+        )
         async with chain.worker():
             async with daemon(chain.config):
                 await chain.until(True, chain.listens)

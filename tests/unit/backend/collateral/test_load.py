@@ -240,7 +240,8 @@ def test_stillness_is_learned_and_told_the_same_however_it_is_cut(
     """Around the end of the first day, with stretches of one weight before and after it."""
     one, many = (OnScale(items=ITEMS, tolerance_g=40_000, envelope_s=600) for _ in range(2))
     at_us = BASE_US + 30 * SECOND_US * np.arange(26 * 120, dtype=np.int64)
-    value = one.gross_g + 100.0 * np.random.default_rng(seed).integers(0, 4, len(at_us))
+    steps = np.random.default_rng(seed).integers(0, 4, len(at_us))
+    value = np.asarray(one.gross_g + 100.0 * steps, dtype=np.float64)
     for share, count in stuck:
         begin = int(share * len(value))
         value[begin : begin + count] = value[min(begin, len(value) - 1)]
