@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiomqtt
@@ -34,6 +34,8 @@ async def silent_server() -> AsyncGenerator[int]:
         yield server.sockets[0].getsockname()[1]
         for writer in ends:
             writer.close()
+            with suppress(OSError):  # The other end may have gone first.
+                await writer.wait_closed()
 
 
 async def test_broker_that_never_answers_is_asked_ever_more_rarely(

@@ -10,6 +10,7 @@ import pytest
 
 from deploy.broker import EmbeddedBroker
 from tests.integration.gateway.faults.site import UNITS, fault_site, zygote
+from tests.integration.gateway.support import until
 
 KILLS = 500
 LIFE_S_MAX = 0.4  # From the fork to the kill: start, connect, poll, seal, send, receipts.
@@ -32,7 +33,9 @@ async def test_500_kills_lose_nothing_that_was_journalled_and_double_nothing(
             await parent.start(config)
             await asyncio.sleep(random.uniform(0.0, LIFE_S_MAX))
             assert await parent.end(signal.SIGKILL) == -signal.SIGKILL
+        polls = site.polls
         await parent.start(config)
+        await until(lambda: site.polls > polls)  # It runs, and ends in order when it is asked to.
         await site.until_drained()
         assert await parent.end(signal.SIGTERM) == 0
         await site.until_drained()

@@ -99,10 +99,11 @@ def test_a_lower_price_is_never_worth_more(lot: LotFacts, low: Decimal, high: De
 def test_a_lower_quantity_is_never_worth_more(lot: LotFacts, less: int) -> None:
     """More short, less measured or less pledged never adds value."""
     state = lot.state
-    measured = 0 if state.measured_mass_g is None else state.measured_mass_g
+    measured = None if state.measured_mass_g is None else max(0, state.measured_mass_g - less)
     lesser = [
         replace(lot, state=replace(state, short_mass_g=state.short_mass_g + less)),
-        replace(lot, state=replace(state, measured_mass_g=max(0, measured - less))),
+        replace(lot, state=replace(state, measured_mass_g=measured)),
+        replace(lot, state=replace(state, measured_mass_g=None)),
         replace(lot, pledged_mass_g=max(1, lot.pledged_mass_g - less)),
         replace(lot, state=replace(state, quantity=QuantityState.UNKNOWN)),
         replace(lot, state=replace(state, evaluated=False)),

@@ -1,6 +1,7 @@
 """What the bound refuses, what waits for the disk, and what goes with an alarm."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from tests.unit.gateway.builders import (
     make_segment,
     make_sighting,
 )
-from tests.unit.gateway.outbox.test_writer import Rig, bodies
+from tests.unit.gateway.outbox.test_writer import DEADLINE_S, Rig, bodies
 
 PAGES = 1_000  # A tenth is for what ranks above weights, the half of that for alarms alone.
 AMPLE = Space(pages_max=PAGES, pages_left=PAGES)
@@ -119,6 +120,7 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = False
+        self._met = threading.Event()
         self._statvfs = os.statvfs
         monkeypatch.setattr(room.os, "statvfs", self._answer)
 
@@ -126,7 +128,12 @@ class Disk:
         fields = list(self._statvfs(path))
         if self.full:
             fields[4] = 0  # f_bavail
+            self._met.set()
         return os.statvfs_result(fields)
+
+    def until_met(self) -> None:
+        """Wait until the writer has asked, and was told that it is full."""
+        assert self._met.wait(DEADLINE_S), "nobody has tried to write"
 
 
 def test_weights_wait_for_a_disk_that_others_fill(
@@ -142,6 +149,7 @@ def test_weights_wait_for_a_disk_that_others_fill(
     for value in range(1, 3_001):
         rig.put(make_scalar(value=float(value)), urgent=value % 100 == 0)
     rig.put(ALARM, urgent=True)
+    disk.until_met()
     for _ in range(20):
         assert rig.stats().emitted == 1
     disk.full = False
@@ -168,6 +176,7 @@ def test_beyond_the_buffer_weights_are_lost_and_counted_once_the_disk_has_room(
     for value in range(250):
         rig.put(make_scalar(value=float(value)))
     rig.put(ALARM)
+    disk.until_met()
     assert rig.stats().emitted == 0
     disk.full = False
     rig.until(lambda s: s.sealed_readings == 103)
