@@ -4,7 +4,7 @@ Noise does not repeat. Of each channel's values, without repetitions (a gateway 
 its own time), 96 in a row make a fingerprint. Once an hour one is kept, for a week; one place in
 thirty-two is looked up, chosen by the values themselves, so that it is the same in a replay
 however late it begins. What a fingerprint is worth is how many bits it takes to write it down by
-the channel's own habits: a display that goes back and forth between two values is worth nothing, and
+the channel's own habits: a display that alternates between two values is worth nothing, and
 a channel that repeats itself by nature is not believed.
 
 Source: chunks by content: Muthitacharoen et al., "A low-bandwidth network file system", SOSP 2001;
