@@ -1,5 +1,8 @@
 """Errors of the simulator, by who must act."""
 
+from collections.abc import Callable
+from functools import partial
+
 
 class SimulatorError(Exception):
     """Anything that the simulator refuses or cannot do; the text is for its user."""
@@ -14,6 +17,10 @@ class ScenarioError(SimulatorError):
         self.key = key
         self.value = value
         self.bound = bound
+
+    def __reduce__(self) -> "tuple[Callable[[], ScenarioError], tuple[()]]":
+        """Let it cross from one process to another, which takes no keywords by itself."""
+        return partial(ScenarioError, key=self.key, value=self.value, bound=self.bound), ()
 
 
 class WireError(SimulatorError):
