@@ -23,7 +23,7 @@ def test_a_scenario_that_does_not_exist_is_named_from_every_process(tmp_path: Pa
 def test_an_error_of_a_scenario_crosses_between_processes() -> None:
     """Key, value and bound are those that it was raised with."""
     error = ScenarioError(key="site[0].name", value=7, bound="a text")
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made one line above
+    copy = pickle.loads(pickle.dumps(error))
     assert isinstance(copy, ScenarioError)
     assert (copy.key, copy.value, copy.bound, str(copy)) == (
         "site[0].name",
