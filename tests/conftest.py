@@ -1,3 +1,8 @@
 """Fixtures by topic, for every test."""
 
-pytest_plugins = ("tests.fixtures.database", "tests.fixtures.api", "tests.fixtures.order")
+pytest_plugins = (
+    "tests.fixtures.database",
+    "tests.fixtures.api",
+    "tests.fixtures.leaks",
+    "tests.fixtures.order",
+)

@@ -1,7 +1,7 @@
 """Metrics over HTTP on the loopback: one path, one method, one answer a connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Final
 
@@ -22,7 +22,7 @@ class MetricsServer:
         self._port = port
         self._render = render
         self._server: asyncio.Server | None = None
-        self._connections = 0
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
         """Listen.
@@ -32,21 +32,29 @@ class MetricsServer:
         """
         try:
             self._server = await asyncio.start_server(
-                self._serve, self._host, self._port, limit=REQUEST_BYTES_MAX
+                self._accept, self._host, self._port, limit=REQUEST_BYTES_MAX
             )
         except OSError as error:
             where = f"{self._host}:{self._port}"
             raise StateError(f"metrics.listen: cannot listen on {where}: {error}") from error
 
     async def close(self) -> None:
-        """Listen no longer."""
+        """Listen no longer, and let go of whoever asks just now."""
         if self._server is not None:
             self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # The transports' own close callbacks.
+
+    def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Coroutine[None, None, None]:
+        self._writers.add(writer)  # At once: a task that is cancelled early runs no line.
+        return self._serve(reader, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections += 1
         try:
-            if self._connections > CONNECTIONS_MAX:
+            if len(self._writers) > CONNECTIONS_MAX:
                 return
             async with asyncio.timeout(REQUEST_S_MAX):
                 head = await reader.readuntil(_END)
@@ -55,7 +63,7 @@ class MetricsServer:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return  # Whoever asked has gone, or asks what nobody would.
         finally:
-            self._connections -= 1
+            self._writers.discard(writer)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()

@@ -7,7 +7,7 @@ in the state folder with mode 0600: whoever may read the gateway's key may ask i
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ class ControlServer:
         self._answers = answers
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
         """Listen; the state folder must already be this process' own.
@@ -45,7 +46,7 @@ class ControlServer:
         try:
             listener = _listener(self._state_dir)
             self._server = await asyncio.start_unix_server(
-                self._serve, sock=listener, limit=REQUEST_BYTES_MAX
+                self._accept, sock=listener, limit=REQUEST_BYTES_MAX
             )
         except OSError as error:
             raise StateError(f"{self._state_dir / SOCKET_FILE}: {error.strerror}") from error
@@ -61,6 +62,15 @@ class ControlServer:
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving)
+        for writer in self._writers:  # Of whoever came a moment ago.
+            writer.transport.abort()
+        await asyncio.sleep(0)  # The transports' own close callbacks.
+
+    def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Coroutine[None, None, None]:
+        self._writers.add(writer)  # At once: a task that is cancelled early runs no line.
+        return self._serve(reader, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -76,6 +86,7 @@ class ControlServer:
             with suppress(OSError):
                 await writer.wait_closed()
             self._serving.discard(task)
+            self._writers.discard(writer)
 
     async def _answer_lines(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

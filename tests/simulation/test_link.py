@@ -11,6 +11,7 @@ from firmware_sim.devices.link import Link, Upstream
 from firmware_sim.incidents import Kind
 from firmware_sim.plant import Plant
 from tests.simulation.sim_site import DEADLINE_S, quiet_plant, until
+from tests.stream_server import listening
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,18 +38,16 @@ class EchoBroker:
 async def relayed() -> AsyncGenerator[tuple[EchoBroker, Plant, Link, int]]:
     """Run an echo server behind the link of gw-north; yield it, the plant, the link, its port."""
     echo, plant = EchoBroker(), quiet_plant()
-    server = await asyncio.start_server(echo.serve, "127.0.0.1", 0)
-    upstream = Upstream(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
-    link = Link("gw-north", upstream, plant)
-    port = await link.listener.open()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(link.run())
-        try:
-            yield echo, plant, link, port
-        finally:
-            task.cancel()
-    await link.listener.close()
-    server.close()
+    async with listening(echo.serve) as echo_port:
+        link = Link("gw-north", Upstream(host="127.0.0.1", port=echo_port), plant)
+        port = await link.listener.open()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(link.run())
+            try:
+                yield echo, plant, link, port
+            finally:
+                task.cancel()
+        await link.listener.close()
 
 
 async def test_bytes_pass_both_ways() -> None:

@@ -30,6 +30,7 @@ from tests.integration.gateway.network_reader import (
     sightings,
 )
 from tests.integration.gateway.support import until
+from tests.stream_server import listening
 
 
 async def test_tags_of_all_antennas_come_round_by_round() -> None:
@@ -244,16 +245,14 @@ async def test_a_reader_that_is_not_there() -> None:
 @asynccontextmanager
 async def answering(data: bytes) -> AsyncGenerator[int]:
     """Serve ``data`` to whoever connects, and nothing else."""
-    writers: list[asyncio.StreamWriter] = []
 
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
+        while await reader.read(4_096):
+            pass
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-        for writer in writers:
-            writer.close()
+    async with listening(serve) as port:
+        yield port
 
 
 async def test_what_is_no_reader_is_named() -> None:

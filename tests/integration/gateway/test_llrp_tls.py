@@ -23,6 +23,7 @@ from tests.integration.gateway.network_reader import (
     serving,
 )
 from tests.integration.gateway.support import until
+from tests.stream_server import listening
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
@@ -61,14 +62,17 @@ async def wrapped(port: int, cert_file: Path, key_file: Path) -> AsyncGenerator[
             sink.write(chunk)
         sink.close()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pump(reader, far_writer))
-            tasks.create_task(pump(far_reader, writer))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(pump(reader, far_writer))
+                tasks.create_task(pump(far_reader, writer))
+        finally:
+            far_writer.transport.abort()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
-        yield server.sockets[0].getsockname()[1]
+    async with listening(relay, tls=context) as wrapped_port:
+        yield wrapped_port
 
 
 async def test_llrp_over_tls(tmp_path: Path) -> None:

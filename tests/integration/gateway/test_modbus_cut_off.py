@@ -15,6 +15,7 @@ from gateway.supervisor.crew import Crew
 from tests.integration.gateway.support import until
 from tests.integration.gateway.test_modbus_driver import bus
 from tests.integration.gateway.test_modbus_faults import own_addresses, unit_of
+from tests.stream_server import listening
 from tests.unit.gateway.builders import unfold
 
 ADDRESSES = (0, 100, 200, 300)  # Too far apart for one request.
@@ -31,8 +32,8 @@ class Device:
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[int]:
         """Serve meanwhile; give the port."""
-        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
-            yield server.sockets[0].getsockname()[1]
+        async with listening(self._serve) as port:
+            yield port
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while request := await reader.read(260):

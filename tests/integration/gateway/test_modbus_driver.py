@@ -20,6 +20,7 @@ from schemas.quantities import Quantity
 from tests.integration.gateway.collected import Collected, collecting
 from tests.integration.gateway.lines import Line
 from tests.integration.gateway.support import until
+from tests.stream_server import listening
 
 Answer = Callable[[int, bytes], Sequence[bytes]]
 MASS = 1_234_567
@@ -185,25 +186,18 @@ async def test_coupler_that_is_not_there_ends_the_driver() -> None:
 async def lying(answer: Answer) -> AsyncGenerator[int]:
     """Serve frames as ``answer`` wants them: it gets the request's count and bytes."""
     served = 0
-    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal served
-        writers.append(writer)
-        try:
-            while True:
-                header = await reader.readexactly(6)
-                body = await reader.readexactly(int.from_bytes(header[4:6], "big"))
-                for frame in answer(served, header + body):
-                    writer.write(frame)
-                served += 1
-        except asyncio.IncompleteReadError:
-            writer.close()
+        while True:
+            header = await reader.readexactly(6)
+            body = await reader.readexactly(int.from_bytes(header[4:6], "big"))
+            for frame in answer(served, header + body):
+                writer.write(frame)
+            served += 1
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-        for writer in writers:
-            writer.close()
+    async with listening(serve) as port:
+        yield port
 
 
 def reply(request: bytes, value: int, *, transaction: int = 0, unit: int = 0) -> bytes:

@@ -30,6 +30,7 @@ from tests.integration.gateway.test_modbus_driver import (
     reply,
     values,
 )
+from tests.stream_server import listening
 
 TIMEOUT_S = 0.2
 
@@ -212,10 +213,8 @@ async def test_connection_cut_within_an_answer_ends_the_driver() -> None:
         writer.write(own_addresses(request)[:-1])
         writer.close()
 
-    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with polling(bus(port, unit_of(1))) as got:
-            await until(lambda: got.error is not None)
+    async with listening(cut) as port, polling(bus(port, unit_of(1))) as got:
+        await until(lambda: got.error is not None)
 
     assert isinstance(got.error, DeviceError)
     assert got.readings == []

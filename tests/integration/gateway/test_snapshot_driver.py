@@ -24,6 +24,7 @@ from gateway.images.store import find_image
 from gateway.reading import Arrival, EventReading
 from schemas.image import IMAGE_BYTES_MAX
 from schemas.quantities import EventType
+from tests.stream_server import listening
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -41,17 +42,13 @@ async def server(serve: Serve) -> AsyncGenerator[str]:
     """Serve whatever a test wants; yields the address."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(await reader.readuntil(b"\r\n\r\n"), writer)
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        await serve(await reader.readuntil(b"\r\n\r\n"), writer)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
 
-    listening = await asyncio.start_server(accept, "127.0.0.1", 0)
-    async with listening:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/snapshot.jpg"
+    async with listening(accept) as port:
+        yield f"http://127.0.0.1:{port}/snapshot.jpg"
 
 
 def answer(body: bytes, status: str = "200 OK", *headers: str) -> bytes:

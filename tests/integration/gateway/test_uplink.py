@@ -25,6 +25,7 @@ from schemas.envelope import ENVELOPE_BYTES_MAX, decode_envelope
 from schemas.receipt import RECEIPT_BYTES_MAX, StreamState
 from schemas.topics import receipt_topic, status_topic
 from tests.integration.gateway.support import FakeBackend, Notary, until
+from tests.stream_server import listening
 from tests.unit.gateway.builders import (
     GATEWAY,
     make_event,
@@ -305,16 +306,17 @@ class BlackHole:
         self._target = target
         self.swallowed = 0  # Connections up to this one carry nothing any more.
         self.connections = 0
-        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Relay one connection both ways."""
         self.connections += 1
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        self.writers += [writer, back]
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._pump(self.connections, reader, back))
-            tasks.create_task(self._pump(self.connections, there, writer))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._pump(self.connections, reader, back))
+                tasks.create_task(self._pump(self.connections, there, writer))
+        finally:
+            back.transport.abort()
 
     async def _pump(
         self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -332,19 +334,15 @@ async def test_black_holed_link_is_noticed_and_left(
     """When bytes vanish but the connection stands, keep-alive ends it and all arrives later."""
     notary = Notary()
     hole = BlackHole(broker.port)
-    async with await asyncio.start_server(hole.serve, "127.0.0.1", 0) as relay:
-        port = relay.sockets[0].getsockname()[1]
-        async with running(tmp_path / "gw", port, notary) as rig:
-            backend = make_backend(rig, notary)
-            login = {"username": "backend", "password": USERS["backend"]}
-            async with backend.serving(broker.port, **login):
-                rig.put(2)
-                await rig.until_receipted(2)
-                hole.swallowed = hole.connections
-                rig.put(2)
-                await rig.until_receipted(4)
-        for writer in hole.writers:
-            writer.close()
+    async with listening(hole.serve) as port, running(tmp_path / "gw", port, notary) as rig:
+        backend = make_backend(rig, notary)
+        login = {"username": "backend", "password": USERS["backend"]}
+        async with backend.serving(broker.port, **login):
+            rig.put(2)
+            await rig.until_receipted(2)
+            hole.swallowed = hole.connections
+            rig.put(2)
+            await rig.until_receipted(4)
 
     assert backend.readings == 4
     assert hole.connections == 2

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiomqtt
@@ -17,6 +17,7 @@ from schemas.receipt import StreamState
 from schemas.topics import command_topic, receipt_topic
 from tests.integration.gateway.support import FakeBackend, Notary, until
 from tests.integration.gateway.test_uplink import USERS, as_backend, running
+from tests.stream_server import listening
 from tests.unit.gateway.builders import GATEWAY, make_receipt
 
 GENESIS = bytes(32)
@@ -25,17 +26,13 @@ GENESIS = bytes(32)
 @asynccontextmanager
 async def silent_server() -> AsyncGenerator[int]:
     """Take connections and never answer; yield the port."""
-    ends: list[asyncio.StreamWriter] = []
 
-    async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends.append(writer)
+    async def hear(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4_096):
+            pass
 
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-        for writer in ends:
-            writer.close()
-            with suppress(OSError):  # The other end may have gone first.
-                await writer.wait_closed()
+    async with listening(hear) as port:
+        yield port
 
 
 async def test_broker_that_never_answers_is_asked_ever_more_rarely(
