@@ -35,6 +35,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "facility": "id = %(facility)s",
     "facility_event": "facility_id = %(facility)s",
     "facility_lock": "facility_id = %(facility)s",
+    "facility_past": "facility_id = %(facility)s",
     "gateway": "id = %(gateway)s",
     "stream_closed": "gateway_id = %(gateway)s",
     "gateway_certificate": "gateway_id = %(gateway)s",

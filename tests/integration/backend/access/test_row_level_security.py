@@ -48,6 +48,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "facility": LOAN,
     "facility_event": LOAN,
     "facility_lock": LOAN,
+    "facility_past": LOAN,
     "gateway": PLANT,
     "gateway_attestation": PLANT_STAFF,
     "gateway_certificate": PLANT_STAFF,

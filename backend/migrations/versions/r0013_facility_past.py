@@ -1,0 +1,28 @@
+"""What was recorded of facilities, and when."""
+
+from pathlib import Path
+from typing import cast
+
+import psycopg
+from alembic import op
+from psycopg.rows import TupleRow
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+_SQL = Path(__file__).parents[1] / "sql" / "0021_facility_past.sql"
+
+
+def upgrade() -> None:
+    """Add the table and its triggers."""
+    conn = cast("psycopg.Connection[TupleRow]", op.get_bind().connection.driver_connection)
+    # Bytes without parameters: psycopg then sends the whole file as one simple query.
+    conn.execute(_SQL.read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse: what was shown could not be told any more."""
+    message = "there is no way back to revision 0012: restore a backup of it"
+    raise RuntimeError(message)
