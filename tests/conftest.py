@@ -5,4 +5,5 @@ pytest_plugins = (
     "tests.fixtures.api",
     "tests.fixtures.leaks",
     "tests.fixtures.order",
+    "tests.fixtures.properties",
 )
