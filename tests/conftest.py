@@ -5,5 +5,6 @@ pytest_plugins = (
     "tests.fixtures.api",
     "tests.fixtures.leaks",
     "tests.fixtures.order",
+    "tests.fixtures.passwords",
     "tests.fixtures.properties",
 )

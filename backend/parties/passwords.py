@@ -12,10 +12,10 @@ from backend.parties.rules import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_M
 CHECKS_AT_ONCE_MAX: Final = 2  # Each takes 64 MiB and a core: a flood of logins must not take all.
 WAIT_S_MAX: Final = 5.0
 
-_HASHER: Final = PasswordHasher()  # RFC 9106, section 4, second recommended parameters
+HASHER = PasswordHasher()  # RFC 9106, section 4, second recommended parameters
 _CHECKS: Final = BoundedSemaphore(CHECKS_AT_ONCE_MAX)
 # What an unknown login is checked against, so that it takes as long as a known one.
-_NOBODY: Final = _HASHER.hash("nobody has this password")
+NOBODY: Final = HASHER.hash("nobody has this password")
 
 
 def hash_password(password: str) -> str:
@@ -33,7 +33,7 @@ def hash_password(password: str) -> str:
         )
     _acquire()
     try:
-        return _HASHER.hash(password)
+        return HASHER.hash(password)
     finally:
         _CHECKS.release()
 
@@ -48,7 +48,7 @@ def password_fits(password: str, password_hash: str | None) -> bool:
         return False
     _acquire()
     try:
-        fits = _HASHER.verify(password_hash or _NOBODY, password)
+        fits = HASHER.verify(password_hash or NOBODY, password)
     except (VerificationError, InvalidHashError):
         return False
     finally:
@@ -58,7 +58,7 @@ def password_fits(password: str, password_hash: str | None) -> bool:
 
 def refreshed_hash(password: str, password_hash: str) -> str:
     """Return the hash under today's parameters: the same one, unless they were raised since."""
-    return _HASHER.hash(password) if _HASHER.check_needs_rehash(password_hash) else password_hash
+    return HASHER.hash(password) if HASHER.check_needs_rehash(password_hash) else password_hash
 
 
 def _acquire() -> None:
