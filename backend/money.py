@@ -5,6 +5,7 @@ from typing import Final, NewType
 
 Minor = NewType("Minor", int)
 
+ZERO_MINOR: Final = Minor(0)
 MINOR_MAX: Final = 2**63 - 1  # PostgreSQL bigint: 92 quadrillion of any currency.
 BPS: Final = 10_000  # Basis points in one.
 

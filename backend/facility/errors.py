@@ -49,6 +49,26 @@ class FacilityNameTakenError(RefusedError):
         )
 
 
+class CallRefusedError(RefusedError):
+    """The margin call is not where this act begins."""
+
+
+class LoanRefusedError(RefusedError):
+    """The terms, dues or balances do not allow it."""
+
+
+class NotAllowedError(RefusedError):
+    """The rules do not allow an act on a facility; the attempt is kept with these reasons."""
+
+    def __init__(self, action: str, reasons: Sequence[Mapping[str, object]]) -> None:
+        super().__init__(
+            "not_allowed",
+            "; ".join(f"{reason['code']}: {reason['detail']}" for reason in reasons),
+            action=action,
+            reasons=[dict(reason) for reason in reasons],
+        )
+
+
 class NoManualLockError(RefusedError):
     """There is no manual lock to lift."""
 

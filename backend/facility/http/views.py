@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from backend.facility.rules.lines import margin_call_minor
+from backend.facility.rules.calls import decide_cure
 from backend.facility.types import (
     Drawdown,
     DrawdownState,
@@ -259,7 +259,7 @@ def facility_view(standing: Standing) -> FacilityView:
         warning_line_bps=facility.lines.warning_bps,
         call_line_bps=facility.lines.call_bps,
         liquidation_line_bps=facility.lines.liquidation_bps,
-        margin_call_minor=margin_call_minor(valuation, facility.lines) if called else 0,
+        margin_call_minor=decide_cure(valuation, facility.lines).cash_minor if called else 0,
         cure_by=standing.cure_by,
         locks=locks,
     )

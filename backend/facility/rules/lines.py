@@ -3,7 +3,6 @@
 from typing import Final
 
 from backend.facility.types import Lines, LineStanding, LineState
-from backend.money import BPS, Minor
 from backend.valuation.types import Valuation
 
 _WORSE: Final = (LineState.ABOVE, LineState.WARNING, LineState.CALL, LineState.LIQUIDATION)
@@ -51,9 +50,3 @@ def move_line(
             state=standing.state, recovered_valuations=recovered, recovering_to=lowest
         )
     return LineStanding(state=lowest or standing.state, recovered_valuations=0)
-
-
-def margin_call_minor(valuation: Valuation, lines: Lines) -> Minor:
-    """Return how much must be repaid for coverage to reach the call line again, rounded up."""
-    bearable = valuation.value_minor * BPS // lines.call_bps
-    return Minor(max(0, valuation.exposure_minor - bearable))

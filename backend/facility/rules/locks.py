@@ -4,11 +4,22 @@ Fail closed: whatever is absent, stale, zero or unreadable is a lock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from backend.collateral.types import Condition, Custody, QuantityState, Surveillance
-from backend.facility.types import CriticalAlert, LineState, Lock, LockReason, OpenLock
+from backend.facility.types import (
+    CallState,
+    CriticalAlert,
+    LineState,
+    Lock,
+    LockReason,
+    MarginCall,
+    OpenLock,
+    Owed,
+    PledgeFacts,
+    Policy,
+)
 from backend.ids import InstrumentId
 from backend.market.types import InstrumentQuote, Quotes, Unusable
 from backend.valuation.types import LotFacts, Valuation
@@ -21,6 +32,7 @@ _LOCK_OF_ALERT: Final = {
     "damage": LockReason.DAMAGED,
     "tamper": LockReason.TAMPERED,
     "surveillance_lost": LockReason.SENSOR_LOST,
+    "double_pledge": LockReason.DOUBLE_PLEDGE,
 }
 
 
@@ -34,6 +46,10 @@ class Evidence:
     alerts: Sequence[CriticalAlert]
     line: LineState
     manual: str | None
+    call: MarginCall | None = None
+    pledges: Sequence[PledgeFacts] = ()
+    policy: Policy = field(default_factory=Policy)
+    owed: Owed = field(default_factory=Owed)
 
 
 def derive_locks(evidence: Evidence) -> tuple[Lock, ...]:
@@ -46,6 +62,9 @@ def derive_locks(evidence: Evidence) -> tuple[Lock, ...]:
         *_causes_of_alerts(evidence.alerts, evidence.lots),
         *_causes_of_prices(evidence.lots, evidence.quotes),
         *_causes_of_valuation(evidence.valuation, evidence.line),
+        *_causes_of_call(evidence.call, evidence.line),
+        *_causes_of_pledges(evidence),
+        *_causes_of_dues(evidence.owed),
     ]
     if evidence.manual is not None:
         causes.append((LockReason.MANUAL, evidence.manual))
@@ -126,6 +145,46 @@ def _causes_of_valuation(valuation: Valuation, line: LineState) -> Causes:
         coverage = valuation.coverage_bps
         shown = "nothing is owed" if coverage is None else f"coverage is {coverage} bps"
         yield LockReason.BELOW_CALL_LINE, f"the line state is {line.value}; {shown}"
+
+
+def _causes_of_call(call: MarginCall | None, line: LineState) -> Causes:
+    if call is None:
+        return
+    if call.state is CallState.DEFAULTED:
+        yield LockReason.BELOW_CALL_LINE, "a default is declared; the lender has not closed it"
+    elif call.state is CallState.LIQUIDATABLE and line in (LineState.CALL, LineState.LIQUIDATION):
+        deadline = call.deadline_at.isoformat()
+        yield LockReason.BELOW_CALL_LINE, f"the margin call was not met by {deadline}"
+
+
+def _causes_of_pledges(evidence: Evidence) -> Causes:
+    control, value = evidence.policy.control_value_minor, evidence.valuation.value_minor
+    if value < control:
+        yield (
+            LockReason.CONTROL_VALUE,
+            f"the pledged goods are worth {value}, under the control value of {control}",
+        )
+    names = {lot.lot_id: lot.name for lot in evidence.lots}
+    for pledge in sorted(evidence.pledges, key=lambda pledge: pledge.id):
+        if evidence.policy.registry_required and pledge.registry is None:
+            yield LockReason.REGISTRY_MISSING, f"pledge {pledge.id} names no registration"
+        for lot_id in sorted(pledge.doubled):
+            name = names.get(lot_id, str(lot_id))
+            yield (
+                LockReason.DOUBLE_PLEDGE,
+                f"{name}: offered to, or registered for, another lender too",
+            )
+
+
+def _causes_of_dues(owed: Owed) -> Causes:
+    late = owed.past_due
+    if late.total_minor:
+        yield (
+            LockReason.OVERDUE,
+            f"{late.total_minor} minor units are past due: principal {late.principal_minor},"
+            f" interest {late.interest_minor}, fees {late.fees_minor},"
+            f" penalty {late.penalty_minor}",
+        )
 
 
 def _words(condition: Condition) -> str:

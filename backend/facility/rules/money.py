@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from backend.facility.rules.dues import outstanding
 from backend.facility.types import (
     Allow,
     Drawdown,
@@ -18,7 +19,7 @@ from backend.money import Minor
 
 def exposure_minor(facility: Facility) -> Minor:
     """Return what is owed under a facility: the only place where it is added up."""
-    return Minor(facility.principal_minor + facility.interest_minor + facility.fees_minor)
+    return outstanding(facility).total_minor
 
 
 def decide_position(facility: Facility, base_minor: Minor, pending_minor: Minor) -> Position:
@@ -79,13 +80,22 @@ def keep_promises(promised: Sequence[Drawdown], room_minor: int) -> Sequence[Dra
 
 
 def split_repayment(facility: Facility, amount_minor: Minor) -> Split:
-    """Return how a repayment is applied: fees, interest, principal; the rest is surplus."""
-    fees = min(amount_minor, facility.fees_minor)
-    interest = min(amount_minor - fees, facility.interest_minor)
-    principal = min(amount_minor - fees - interest, facility.principal_minor)
+    """Return how a repayment is applied: penalty, fees, interest, principal; surplus is left."""
+    rest = amount_minor
+    taken: list[Minor] = []
+    for owed in (
+        facility.penalty_minor,
+        facility.fees_minor,
+        facility.interest_minor,
+        facility.principal_minor,
+    ):
+        taken.append(Minor(min(rest, owed)))
+        rest -= taken[-1]
+    penalty, fees, interest, principal = taken
     return Split(
-        fees_minor=Minor(fees),
-        interest_minor=Minor(interest),
-        principal_minor=Minor(principal),
-        surplus_minor=Minor(amount_minor - fees - interest - principal),
+        penalty_minor=penalty,
+        fees_minor=fees,
+        interest_minor=interest,
+        principal_minor=principal,
+        surplus_minor=Minor(rest),
     )

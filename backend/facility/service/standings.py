@@ -18,7 +18,7 @@ from backend.db import Conn
 from backend.errors import NotFoundError
 from backend.facility.rules.locks import diff_locks
 from backend.facility.rules.standing import alert_steps, decide_standing
-from backend.facility.store import drawdowns, facilities, locks
+from backend.facility.store import calls, drawdowns, facilities, loans, locks, pledges
 from backend.facility.types import (
     Drawdown,
     DrawdownState,
@@ -26,8 +26,10 @@ from backend.facility.types import (
     LineState,
     Lock,
     LockReason,
+    MarginCall,
     NewEvent,
     Reason,
+    Schedule,
     Standing,
 )
 from backend.ids import FacilityId, InstrumentId, ValuationId
@@ -112,6 +114,9 @@ def load_holdings(
     found_alerts = locks.load_critical_alerts(conn, [lot.lot_id for lot in lots])
     pending = drawdowns.load_pending(conn, facility_ids)
     opened = locks.load_open_locks(conn, facility_ids)
+    called = calls.load_calls(conn, facility_ids)
+    pledged = pledges.load_pledges(conn, facility_ids)
+    schedules = loans.load_schedules(conn, facility_ids, now)
     holdings: list[Holding] = []
     for facility, newest in found:
         basket = baskets.get(facility.id, ())
@@ -125,6 +130,9 @@ def load_holdings(
                 alerts=tuple(alert for alert in found_alerts if alert.lot_id in own),
                 pending=tuple(pending.get(facility.id, ())),
                 opened=tuple(opened.get(facility.id, ())),
+                call=called.get(facility.id),
+                pledges=tuple(pledged.get(facility.id, ())),
+                schedule=schedules.get(facility.id, Schedule()),
             )
         )
     return holdings
@@ -167,6 +175,7 @@ def settle(conn: Conn, standing: Standing, now: datetime, actor: str) -> Valuati
         valuation_id = newest.id
     events = [
         *_settle_line(conn, standing, valuation_id, now, actor),
+        *_settle_call(conn, standing, valuation_id, now, actor),
         *_settle_locks(conn, standing, now, actor),
         *_settle_promises(conn, standing, now, actor),
     ]
@@ -209,6 +218,46 @@ def _settle_line(
             },
         )
     ]
+
+
+def _settle_call(
+    conn: Conn, standing: Standing, valuation_id: ValuationId, now: datetime, actor: str
+) -> Sequence[NewEvent]:
+    before, call = standing.holding.call, standing.call
+    if call is None or call == before:
+        return []
+    if before is None:
+        key = calls.add_call(
+            conn, standing.holding.facility.id, replace(call, valuation_id=valuation_id)
+        )
+        return [call_event(standing, replace(call, id=key), now, actor)]
+    if call.ended_at is not None:
+        call = replace(call, ended_valuation_id=valuation_id)
+    calls.save_call(conn, call)
+    return [call_event(standing, call, now, actor)] if call.state is not before.state else []
+
+
+def call_event(
+    standing: Standing, call: MarginCall, now: datetime, actor: str, reason: str | None = None
+) -> NewEvent:
+    """Return what to remember of a margin call that came to its state just now."""
+    detail: dict[str, object] = {
+        "call": call.id,
+        "deadline_at": call.deadline_at.isoformat(),
+        "coverage_bps": standing.valuation.coverage_bps,
+        "value_minor": standing.valuation.value_minor,
+        "exposure_minor": standing.valuation.exposure_minor,
+        "cash_minor": call.cure.cash_minor,
+        "collateral_minor": call.cure.collateral_minor,
+        "lendable_minor": call.cure.lendable_minor,
+    }
+    return NewEvent(
+        facility_id=standing.holding.facility.id,
+        at=now,
+        actor=actor,
+        what=f"margin_call_{call.state.value}",
+        detail=detail if reason is None else {**detail, "reason": reason},
+    )
 
 
 def _settle_locks(conn: Conn, standing: Standing, now: datetime, actor: str) -> Sequence[NewEvent]:

@@ -20,7 +20,7 @@ _DRAWDOWN: Final = (
 )
 _REPAYMENT: Final = (
     "SELECT id, facility_id, amount_minor, fees_minor, interest_minor, principal_minor,"
-    " surplus_minor, body_sha256, paid_by, paid_at FROM repayment"
+    " surplus_minor, body_sha256, paid_by, paid_at, penalty_minor FROM repayment"
 )
 
 
@@ -142,8 +142,8 @@ def add_repayment(conn: Conn, repayment: Repayment) -> bool:
     """Store a repayment; return false when its id is taken."""
     statement = (
         "INSERT INTO repayment (id, facility_id, amount_minor, fees_minor, interest_minor,"
-        " principal_minor, surplus_minor, body_sha256, paid_by, paid_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"
+        " principal_minor, surplus_minor, body_sha256, paid_by, paid_at, penalty_minor)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"
     )
     values = [
         repayment.id,
@@ -156,6 +156,7 @@ def add_repayment(conn: Conn, repayment: Repayment) -> bool:
         repayment.body_sha256,
         repayment.paid_by,
         repayment.paid_at,
+        repayment.split.penalty_minor,
     ]
     return conn.execute(statement, values).rowcount == 1
 
@@ -163,10 +164,17 @@ def add_repayment(conn: Conn, repayment: Repayment) -> bool:
 def save_repaid(conn: Conn, facility_id: FacilityId, split: Split) -> None:
     """Take what was repaid off what is owed."""
     statement = (
-        "UPDATE facility SET fees_minor = fees_minor - %s, interest_minor = interest_minor - %s,"
-        " principal_minor = principal_minor - %s WHERE id = %s"
+        "UPDATE facility SET penalty_minor = penalty_minor - %s, fees_minor = fees_minor - %s,"
+        " interest_minor = interest_minor - %s, principal_minor = principal_minor - %s"
+        " WHERE id = %s"
     )
-    values = [split.fees_minor, split.interest_minor, split.principal_minor, facility_id]
+    values = [
+        split.penalty_minor,
+        split.fees_minor,
+        split.interest_minor,
+        split.principal_minor,
+        facility_id,
+    ]
     conn.execute(statement, values)
 
 
@@ -192,6 +200,7 @@ def _repayment(row: TupleRow) -> Repayment:
             interest_minor=Minor(row[4]),
             principal_minor=Minor(row[5]),
             surplus_minor=Minor(row[6]),
+            penalty_minor=Minor(row[10]),
         ),
         body_sha256=bytes(row[7]),
         paid_by=AccountId(row[8]),

@@ -21,6 +21,7 @@ from backend.facility.types import (
     LineStanding,
     LineState,
     NewEvent,
+    Policy,
     StoredValuation,
 )
 from backend.ids import (
@@ -40,8 +41,9 @@ SELECT f.id, f.name, f.lender_party, f.borrower_party, f.currency, f.limit_minor
   f.principal_minor, f.interest_minor, f.fees_minor, f.reserve_minor, f.warning_line_bps,
   f.call_line_bps, f.liquidation_line_bps, f.recovery_margin_bps, f.recovery_valuations,
   f.line_state, f.recovered_valuations, f.cure_by, f.cure_hours, f.valuation_ttl_s,
-  f.liquidation_horizon_days, f.state = 'open', f.recovering_to,
-  v.id, v.at, v.expires_at, v.exposure_minor, v.content_sha256
+  f.liquidation_horizon_days, f.state = 'open', f.recovering_to, f.penalty_minor,
+  f.control_value_minor, f.registry_required, f.signatures_required, f.liquidation_observations,
+  f.grace_days, v.id, v.at, v.expires_at, v.exposure_minor, v.content_sha256
 FROM facility f LEFT JOIN valuation v ON v.id = f.valuation_id
 WHERE f.id = ANY(%s) ORDER BY f.id
 """
@@ -58,8 +60,9 @@ def add_facility(conn: Conn, facility: Facility) -> None:
         "INSERT INTO facility (id, name, lender_party, borrower_party, currency, limit_minor,"
         " reserve_minor, warning_line_bps, call_line_bps, liquidation_line_bps,"
         " recovery_margin_bps, recovery_valuations, cure_hours, valuation_ttl_s,"
-        " liquidation_horizon_days)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " liquidation_horizon_days, control_value_minor, registry_required, signatures_required,"
+        " liquidation_observations, grace_days)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
     )
     values = [
         facility.id,
@@ -77,6 +80,11 @@ def add_facility(conn: Conn, facility: Facility) -> None:
         facility.cure_hours,
         facility.valuation_ttl_s,
         facility.liquidation_horizon_days,
+        facility.policy.control_value_minor,
+        facility.policy.registry_required,
+        facility.policy.signatures_required,
+        facility.policy.liquidation_observations,
+        facility.policy.grace_days,
     ]
     try:
         conn.execute(statement, values)
@@ -98,7 +106,7 @@ def load_facilities(
 ) -> Sequence[tuple[Facility, StoredValuation | None]]:
     """Return facilities with what must be known of their newest valuation, by id."""
     rows = conn.execute(_FACILITIES, [list(facility_ids)])
-    return [(_facility(row), _stored_valuation(row[23:])) for row in rows]
+    return [(_facility(row), _stored_valuation(row[29:])) for row in rows]
 
 
 def _facility(row: TupleRow) -> Facility:
@@ -130,6 +138,14 @@ def _facility(row: TupleRow) -> Facility:
         valuation_ttl_s=row[19],
         liquidation_horizon_days=row[20],
         open=row[21],
+        penalty_minor=Minor(row[23]),
+        policy=Policy(
+            control_value_minor=Minor(row[24]),
+            registry_required=row[25],
+            signatures_required=row[26],
+            liquidation_observations=row[27],
+            grace_days=row[28],
+        ),
     )
 
 
@@ -246,6 +262,12 @@ def save_valued(
         facility_id,
     ]
     conn.execute(statement, values)
+
+
+def save_closed(conn: Conn, facility_id: FacilityId, now: datetime) -> None:
+    """Close a facility for ever; the database refuses while anything is owed."""
+    statement = "UPDATE facility SET state = 'closed', closed_at = %s WHERE id = %s"
+    conn.execute(statement, [now, facility_id])
 
 
 def append_events(conn: Conn, events: Sequence[NewEvent]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import class_row, dict_row
 
 from backend.db import Conn
-from backend.facility.types import Facility, Lines, LineStanding, LineState
+from backend.facility.types import Facility, Lines, LineStanding, LineState, Policy
 from backend.ids import FacilityId, PartyId
 from backend.money import Minor
 from backend.web.types import (
@@ -35,7 +35,9 @@ SELECT f.id, f.name, f.lender_party, f.borrower_party, f.currency, f.limit_minor
   f.principal_minor, f.interest_minor, f.fees_minor, f.reserve_minor, f.warning_line_bps,
   f.call_line_bps, f.liquidation_line_bps, f.recovery_margin_bps, f.recovery_valuations,
   f.recovered_valuations, f.recovering_to, f.line_state, f.cure_by, f.cure_hours,
-  f.valuation_ttl_s, f.liquidation_horizon_days, f.state, lp.name AS lender, bp.name AS borrower,
+  f.valuation_ttl_s, f.liquidation_horizon_days, f.state, f.penalty_minor,
+  f.control_value_minor, f.registry_required, f.signatures_required, f.liquidation_observations,
+  f.grace_days, lp.name AS lender, bp.name AS borrower,
   v.id AS valuation_id, v.at AS valuation_at, v.expires_at, v.value_minor, v.base_minor,
   v.coverage_bps, v.complete, v.model,
   coalesce(d.pending_minor, 0)::bigint AS pending_minor, coalesce(l.lots, 0)::int AS lots,
@@ -266,4 +268,12 @@ def _facility(row: dict[str, Any]) -> Facility:
         valuation_ttl_s=row["valuation_ttl_s"],
         liquidation_horizon_days=row["liquidation_horizon_days"],
         open=row["state"] == "open",
+        penalty_minor=Minor(row["penalty_minor"]),
+        policy=Policy(
+            control_value_minor=Minor(row["control_value_minor"]),
+            registry_required=row["registry_required"],
+            signatures_required=row["signatures_required"],
+            liquidation_observations=row["liquidation_observations"],
+            grace_days=row["grace_days"],
+        ),
     )

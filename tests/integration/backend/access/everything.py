@@ -13,7 +13,7 @@ from backend.parties.types import Role
 from schemas.keys import key_id_of
 from tests.builders import NOW
 from tests.integration.backend.access.image_rows import add_image_rows, image_of
-from tests.integration.backend.access.money_rows import add_money_rows
+from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows
 from tests.integration.backend.access.release_rows import add_release_rows
 from tests.plant import Plant, build_plant, insert
 
@@ -33,6 +33,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "envelope": "gateway_id = %(gateway)s",
     "event_reading": "channel_id = ANY(%(channels)s)",
     "facility": "id = %(facility)s",
+    **dict.fromkeys(LOAN_TABLES, "facility_id = %(facility)s"),
     "facility_event": "facility_id = %(facility)s",
     "facility_lock": "facility_id = %(facility)s",
     "facility_past": "facility_id = %(facility)s",

@@ -1,11 +1,24 @@
 """Rows of one plant's loan: its valuation, drawdown, repayment, lock and history."""
 
+from typing import Final
 from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
 
 from backend.db import Conn
 from backend.parties.types import Role
 from tests.builders import NOW
 from tests.plant import Plant, insert
+
+LOAN_TABLES: Final = (
+    "facility_accrual",
+    "facility_charge",
+    "facility_due",
+    "facility_rate",
+    "facility_write_off",
+    "margin_call",
+    "refusal",
+)
 
 
 def add_money_rows(conn: Conn, plant: Plant) -> UUID:
@@ -39,7 +52,86 @@ def add_money_rows(conn: Conn, plant: Plant) -> UUID:
             lendable_minor=1,
             complete=True,
         )
+    _add_loan_rows(conn, plant, valuation_id)
     return _add_facility_rows(conn, plant.facility_id, plant.actors[Role.BORROWER].account_id)
+
+
+def _add_loan_rows(conn: Conn, plant: Plant, valuation_id: UUID) -> None:
+    key, lender = {"facility_id": plant.facility_id}, plant.actors[Role.LENDER].account_id
+    digest, today = {"body_sha256": bytes(32)}, NOW.date()
+    zeros = dict.fromkeys(("penalty_minor", "fees_minor", "interest_minor"), 0)
+    rate = {"annual_bps": 100, "day_count": "act/360"}
+    insert(conn, "facility_rate", **key, **rate, from_day=today, set_at=NOW, set_by=lender)
+    insert(
+        conn,
+        "facility_accrual",
+        **key,
+        **rate,
+        kind="interest",
+        day=today,
+        base_minor=1,
+        days=1,
+        amount_minor=1,
+        ahead_units=0,
+        booked_at=NOW,
+    )
+    insert(
+        conn,
+        "facility_charge",
+        **key,
+        **digest,
+        id=uuid4(),
+        kind="other",
+        name="x",
+        amount_minor=1,
+        due_on=today,
+        charged_at=NOW,
+        charged_by=lender,
+    )
+    insert(
+        conn,
+        "facility_due",
+        **key,
+        due_on=today,
+        component="interest",
+        set_at=NOW,
+        set_by=lender,
+    )
+    insert(
+        conn,
+        "facility_write_off",
+        **key,
+        **digest,
+        **zeros,
+        id=uuid4(),
+        principal_minor=1,
+        reason="x",
+        written_at=NOW,
+        written_by=lender,
+    )
+    amounts = ("value", "exposure", "cash", "collateral", "lendable")
+    insert(
+        conn,
+        "margin_call",
+        **key,
+        **{f"{name}_minor": 1 for name in amounts},
+        opened_at=NOW,
+        deadline_at=NOW,
+        valuation_id=valuation_id,
+        state="open",
+        observations=1,
+    )
+    insert(
+        conn,
+        "refusal",
+        **key,
+        at=NOW,
+        actor="x",
+        action="drawdown",
+        subject=uuid4(),
+        reasons=Jsonb([]),
+        evidence=Jsonb({}),
+    )
 
 
 def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:

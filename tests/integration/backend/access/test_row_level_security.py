@@ -19,6 +19,7 @@ from tests.integration.backend.access.everything import (
     Everything,
     build_everything,
 )
+from tests.integration.backend.access.money_rows import LOAN_TABLES
 from tests.plant import insert
 
 TRADE: Final = (Role.LENDER, Role.BORROWER, Role.LOGISTICS)
@@ -46,6 +47,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "envelope": frozenset({Role.LOGISTICS, Role.OPERATOR, Role.REGULATOR}),
     "event_reading": NOBODY,
     "facility": LOAN,
+    **dict.fromkeys(LOAN_TABLES, LOAN),
     "facility_event": LOAN,
     "facility_lock": LOAN,
     "facility_past": LOAN,

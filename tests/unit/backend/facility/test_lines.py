@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.alerts.types import AlertKind, Severity
-from backend.facility.rules.lines import line_of, margin_call_minor, move_line
+from backend.facility.rules.lines import line_of, move_line
 from backend.facility.rules.standing import alert_steps
 from backend.facility.types import (
     LineStanding,
@@ -122,9 +122,10 @@ def test_a_margin_call_has_an_amount_and_a_deadline_that_stays() -> None:
     assert first.line.state is LineState.CALL
     assert first.cure_by == NOW + timedelta(hours=48)
     assert later.cure_by == first.cure_by
-    due = margin_call_minor(first.valuation, owing.lines)
-    assert 9_000_000 * 10_000 // (8_000_000 - due) >= 13_000
-    assert 9_000_000 * 10_000 // (8_000_001 - due) < 13_000
+    assert first.call is not None
+    due = first.call.cure.cash_minor
+    assert 9_000_000 * 10_000 // (8_000_000 - due) >= 13_500
+    assert 9_000_000 * 10_000 // (8_000_001 - due) < 13_500
 
 
 def test_repaying_small_amounts_does_not_count_as_recovering() -> None:
@@ -178,7 +179,8 @@ def test_a_price_that_may_not_be_used_raises_an_alert(
 
     found = [(each.cause, each.kind, each.facility_id) for each in steps.findings]
     assert found == [(f"facility:{FACILITY}:price:LME-CU", kind, FACILITY)]
-    assert steps.ceased == (f"facility:{FACILITY}:line",)
+    facility_causes = ("line", "call", "overdue", "control_value", "double_pledge")
+    assert steps.ceased == tuple(f"facility:{FACILITY}:{cause}" for cause in facility_causes)
 
 
 def test_a_crossed_line_raises_an_alert_as_grave_as_the_line() -> None:

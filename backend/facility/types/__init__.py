@@ -4,7 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
+from backend.facility.types.loan import (
+    CALL_ENDS,
+    Accrual,
+    AccrualKind,
+    CallState,
+    Component,
+    Cure,
+    DayCount,
+    Due,
+    Ledger,
+    MarginCall,
+    Movement,
+    Owed,
+    Parts,
+    PledgeFacts,
+    Policy,
+    Rate,
+    Schedule,
+)
 from backend.ids import (
     AccountId,
     AlertId,
@@ -16,7 +36,7 @@ from backend.ids import (
     ValuationId,
 )
 from backend.market.types import Quotes
-from backend.money import Minor
+from backend.money import ZERO_MINOR, Minor
 from backend.valuation.types import LotFacts, Valuation
 
 
@@ -105,6 +125,8 @@ class Facility:
     valuation_ttl_s: int
     liquidation_horizon_days: int
     open: bool
+    penalty_minor: Minor = ZERO_MINOR
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +232,7 @@ class Holding:
     """Everything stored about a facility that a decision on it rests on.
 
     ``newest`` is its newest valuation, ``pending`` its promised drawdowns, oldest promise first,
-    ``opened`` the locks that hold.
+    ``opened`` the locks that hold, ``call`` the margin call that has not ended.
     """
 
     facility: Facility
@@ -220,6 +242,9 @@ class Holding:
     alerts: tuple[CriticalAlert, ...]
     pending: tuple[Drawdown, ...]
     opened: tuple[OpenLock, ...]
+    call: MarginCall | None = None
+    pledges: tuple[PledgeFacts, ...] = ()
+    schedule: Schedule = field(default_factory=Schedule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +252,8 @@ class Standing:
     """A facility as everything known now says it is; computed, nothing of it written.
 
     ``is_new`` tells that the newest stored valuation does not say the same, ``voided`` and
-    ``expired`` which promised drawdowns must end; the position is without them.
+    ``expired`` which promised drawdowns must end; the position is without them. ``call`` is the
+    margin call as it is now, also one that ends now.
     """
 
     holding: Holding
@@ -235,6 +261,8 @@ class Standing:
     is_new: bool
     line: LineStanding
     cure_by: datetime | None
+    call: MarginCall | None
+    owed: Owed
     locks: tuple[Lock, ...]
     voided: tuple[Drawdown, ...]
     expired: tuple[Drawdown, ...]
@@ -249,6 +277,7 @@ class Split:
     interest_minor: Minor
     principal_minor: Minor
     surplus_minor: Minor
+    penalty_minor: Minor = ZERO_MINOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,3 +314,61 @@ class NewEvent:
     actor: str
     what: str
     detail: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What was not allowed: the rules with their numbers, and the evidence that they had."""
+
+    id: int
+    facility_id: FacilityId
+    at: datetime
+    actor: str
+    action: str
+    subject: UUID
+    reasons: tuple[Reason, ...]
+    evidence: Mapping[str, object]
+
+
+__all__ = [
+    "CALL_ENDS",
+    "Accrual",
+    "AccrualKind",
+    "Allow",
+    "CallState",
+    "Component",
+    "CriticalAlert",
+    "Cure",
+    "DayCount",
+    "Drawdown",
+    "DrawdownDecision",
+    "DrawdownState",
+    "Due",
+    "Facility",
+    "FacilityEvent",
+    "Holding",
+    "Ledger",
+    "LineStanding",
+    "LineState",
+    "Lines",
+    "Lock",
+    "LockReason",
+    "MarginCall",
+    "Movement",
+    "NewEvent",
+    "OpenLock",
+    "Owed",
+    "Parts",
+    "PledgeFacts",
+    "Policy",
+    "Position",
+    "Rate",
+    "Reason",
+    "Refusal",
+    "Refuse",
+    "Repayment",
+    "Schedule",
+    "Split",
+    "Standing",
+    "StoredValuation",
+]
