@@ -7,12 +7,12 @@ import psycopg
 from alembic import op
 from psycopg.rows import TupleRow
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-_SQL = Path(__file__).parents[1] / "sql" / "0021_loans.sql"
+_SQL = Path(__file__).parents[1] / "sql" / "0022_loans.sql"
 
 
 def upgrade() -> None:
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: what was agreed, called and charged would be forgotten."""
-    message = "there is no way back to revision 0012: restore a backup of it"
+    message = "there is no way back to revision 0013: restore a backup of it"
     raise RuntimeError(message)

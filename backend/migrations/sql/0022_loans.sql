@@ -173,3 +173,4 @@ END $$;
 GRANT UPDATE (deadline_at, state, observations, liquidatable_at, defaulted_at, ended_at, ended_valuation_id) ON margin_call TO pledgewatch_api, pledgewatch_worker;
 CREATE POLICY change ON margin_call FOR UPDATE TO pledgewatch_api USING (pw_role() IN ('lender','borrower') AND facility_id IN (SELECT pw_facilities()));
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pledgewatch_api, pledgewatch_worker;
+CREATE TRIGGER remember AFTER INSERT OR UPDATE ON margin_call FOR EACH ROW EXECUTE FUNCTION pw_remember_row('margin_call');
