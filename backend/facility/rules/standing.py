@@ -23,7 +23,7 @@ from backend.facility.types import (
 from backend.ids import InstrumentId
 from backend.market.types import UnusableReason, Usable
 from backend.money import Minor
-from backend.valuation.rules import sum_valuation, value_lots
+from backend.valuation.rules import default_policy, sum_valuation, value_lots
 from backend.valuation.types import Terms, Valuation
 
 
@@ -34,16 +34,14 @@ def decide_standing(holding: Holding, now: datetime) -> Standing:
     promised, the newest promise first.
     """
     facility = holding.facility
-    terms = Terms(
-        currency=facility.currency,
-        liquidation_horizon_days=facility.liquidation_horizon_days,
-        reserve_minor=facility.reserve_minor,
-        ttl_s=facility.valuation_ttl_s,
+    policy = holding.policy or default_policy(
+        facility.reserve_minor, facility.valuation_ttl_s, facility.liquidation_horizon_days
     )
+    terms = Terms(currency=facility.currency, policy=policy)
     exposure = exposure_minor(facility)
-    lots = value_lots(holding.lots, holding.quotes, terms)
+    lots = value_lots(holding.lots, holding.quotes, terms, now)
     valuation = sum_valuation(facility.id, lots, terms, exposure, now, holding.quotes)
-    observes = is_observation(holding.newest, valuation, facility.valuation_ttl_s)
+    observes = is_observation(holding.newest, valuation, policy.ttl_s)
     line = move_line(facility.standing, facility.lines, valuation, is_observation=observes)
     call = follow_call(facility, holding.call, line, valuation, now, is_observation=observes)
     owed = decide_owed(facility, holding.schedule, now)

@@ -20,6 +20,7 @@ from backend.facility.rules.locks import diff_locks
 from backend.facility.rules.standing import alert_steps, decide_standing
 from backend.facility.store import calls, drawdowns, facilities, loans, locks, pledges
 from backend.facility.types import (
+    CriticalAlert,
     Drawdown,
     DrawdownState,
     Holding,
@@ -32,10 +33,11 @@ from backend.facility.types import (
     Schedule,
     Standing,
 )
-from backend.ids import FacilityId, InstrumentId, ValuationId
+from backend.ids import FacilityId, InstrumentId, LotId, ValuationId
 from backend.market import service as market
 from backend.parties.types import Actor
 from backend.valuation import store as valuations
+from backend.valuation.types import LotFacts
 
 log = structlog.get_logger()
 
@@ -107,11 +109,14 @@ def load_holdings(
 ) -> Sequence[Holding]:
     """Return all that decisions on facilities rest on, by id."""
     found = facilities.load_facilities(conn, facility_ids)
+    policies = valuations.load_policies(conn, facility_ids)
     baskets = valuations.load_baskets(conn, facility_ids)
     lots = [lot for basket in baskets.values() for lot in basket]
     instruments: list[InstrumentId] = sorted({lot.instrument_id for lot in lots})
     quotes = market.load_quotes(conn, instruments, now)
-    found_alerts = locks.load_critical_alerts(conn, [lot.lot_id for lot in lots])
+    alerts_of: dict[LotId, list[CriticalAlert]] = {}
+    for alert in locks.load_critical_alerts(conn, [lot.lot_id for lot in lots]):
+        alerts_of.setdefault(alert.lot_id, []).append(alert)
     pending = drawdowns.load_pending(conn, facility_ids)
     opened = locks.load_open_locks(conn, facility_ids)
     called = calls.load_calls(conn, facility_ids)
@@ -120,22 +125,28 @@ def load_holdings(
     holdings: list[Holding] = []
     for facility, newest in found:
         basket = baskets.get(facility.id, ())
-        own = {lot.lot_id for lot in basket}
+        own = [alert for lot in basket for alert in alerts_of.get(lot.lot_id, ())]
         holdings.append(
             Holding(
                 facility=facility,
                 newest=newest,
-                lots=tuple(basket),
+                lots=tuple(_with_alerts(lot, alerts_of.get(lot.lot_id, ())) for lot in basket),
                 quotes=quotes,
-                alerts=tuple(alert for alert in found_alerts if alert.lot_id in own),
+                alerts=tuple(sorted(own, key=lambda alert: alert.id)),
                 pending=tuple(pending.get(facility.id, ())),
                 opened=tuple(opened.get(facility.id, ())),
                 call=called.get(facility.id),
                 pledges=tuple(pledged.get(facility.id, ())),
                 schedule=schedules.get(facility.id, Schedule()),
+                policy=policies.get(facility.id),
             )
         )
     return holdings
+
+
+def _with_alerts(lot: LotFacts, found: Sequence[CriticalAlert]) -> LotFacts:
+    """Return a lot with its alerts' ids: evidence for what its state says."""
+    return replace(lot, alert_ids=tuple(alert.id for alert in found)) if found else lot
 
 
 def assess_one(conn: Conn, facility_id: FacilityId, now: datetime) -> Standing:

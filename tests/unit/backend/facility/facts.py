@@ -55,7 +55,7 @@ from backend.market.types import (
     Volatility,
 )
 from backend.money import Minor
-from backend.valuation.types import LotFacts, Valuation
+from backend.valuation.types import LotFacts, Policy, Valuation
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FACILITY = FacilityId(UUID(int=1))
@@ -129,6 +129,18 @@ def make_quote(
     return InstrumentQuote(
         instrument=quoted, decision=decide_price(heads, quoted, NOW), volatility=volatility
     )
+
+
+def make_policy(**overrides: object) -> Policy:
+    """Return the policy of a facility without one: twenty days, nothing limited."""
+    values: dict[str, Any] = {
+        "version": 0,
+        "reserve_minor": Minor(0),
+        "ttl_s": 60,
+        "liquidation_horizon_days": 20,
+        **overrides,
+    }
+    return Policy(**values)
 
 
 def make_lines(**overrides: int) -> Lines:
