@@ -56,7 +56,7 @@ BEGIN
 END $$;
 
 ALTER TABLE facility_policy ENABLE ROW LEVEL SECURITY;
-GRANT SELECT ON facility_policy TO pledgewatch_worker;
+GRANT SELECT, INSERT ON facility_policy TO pledgewatch_worker;
 GRANT SELECT, INSERT ON facility_policy TO pledgewatch_api;
 CREATE POLICY worker ON facility_policy TO pledgewatch_worker USING (true) WITH CHECK (true);
 CREATE POLICY read ON facility_policy FOR SELECT TO pledgewatch_api USING (facility_id IN (SELECT pw_facilities()));

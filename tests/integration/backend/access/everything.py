@@ -37,6 +37,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "facility_event": "facility_id = %(facility)s",
     "facility_lock": "facility_id = %(facility)s",
     "facility_past": "facility_id = %(facility)s",
+    "facility_policy": "facility_id = %(facility)s",
     "gateway": "id = %(gateway)s",
     "stream_closed": "gateway_id = %(gateway)s",
     "gateway_certificate": "gateway_id = %(gateway)s",

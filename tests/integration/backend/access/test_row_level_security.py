@@ -51,6 +51,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "facility_event": LOAN,
     "facility_lock": LOAN,
     "facility_past": LOAN,
+    "facility_policy": LOAN,
     "gateway": PLANT,
     "gateway_attestation": PLANT_STAFF,
     "gateway_certificate": PLANT_STAFF,
