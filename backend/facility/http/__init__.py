@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 
 from backend.deps import AsBorrower, AsLender, CurrentActor, Db, Now, require
 from backend.facility.errors import DrawdownRefusedError
+from backend.facility.http import policies
 from backend.facility.http.views import (
     Amount,
     DrawdownBody,
@@ -44,6 +45,7 @@ from backend.money import MINOR_MAX, Minor
 from backend.parties.types import Actor, Role
 
 router = APIRouter(prefix="/api", tags=["facility"])
+router.include_router(policies.router)
 
 AsParty = Annotated[Actor, Depends(require(Role.LENDER, Role.BORROWER))]
 

@@ -18,6 +18,7 @@ from backend.facility.types import (
     Repayment,
     Standing,
 )
+from backend.valuation.types import DeductionCode, EvidenceKind, Stage
 
 AMOUNT_MINOR_MAX: Final = 10**15  # Ten trillion in cents: sums of thousands of them fit a bigint.
 
@@ -132,8 +133,29 @@ class LotValueView(BaseModel):
     reasons: list[str]
 
 
+class EvidenceView(BaseModel):
+    """A piece of evidence: a lot, price, alert, stock-take or policy by its id."""
+
+    kind: EvidenceKind
+    id: str
+
+
+class DeductionView(BaseModel):
+    """One line from gross collateral to the base."""
+
+    stage: Stage
+    code: DeductionCode
+    detail: str
+    amount_minor: int
+    numbers: dict[str, int]
+    evidence: list[EvidenceView]
+
+
 class ValuationView(BaseModel):
-    """What a facility's lots are worth together; the id is None until it is stored."""
+    """What a facility's lots are worth together; the id is None until it is stored.
+
+    ``base_minor`` = ``gross_minor`` - the sum of the deductions.
+    """
 
     id: UUID | None
     facility_id: UUID
@@ -145,6 +167,9 @@ class ValuationView(BaseModel):
     coverage_bps: int | None
     complete: bool
     model: str
+    policy_version: int
+    gross_minor: int
+    deductions: list[DeductionView]
     lots: list[LotValueView]
 
 
@@ -279,6 +304,19 @@ def valuation_view(standing: Standing) -> ValuationView:
         coverage_bps=valuation.coverage_bps,
         complete=valuation.complete,
         model=valuation.model,
+        policy_version=valuation.policy_version,
+        gross_minor=valuation.base.gross_minor,
+        deductions=[
+            DeductionView(
+                stage=line.stage,
+                code=line.code,
+                detail=line.detail,
+                amount_minor=line.amount_minor,
+                numbers=dict(line.numbers),
+                evidence=[EvidenceView(kind=each.kind, id=each.id) for each in line.evidence],
+            )
+            for line in valuation.base.lines
+        ],
         lots=[
             LotValueView(
                 lot_id=lot.lot_id,

@@ -88,6 +88,8 @@ FACILITY: Final[dict[Route, Roles]] = {
     ("GET", "/api/facilities/{facility_id}"): ALL,
     ("GET", "/api/facilities/{facility_id}/valuation"): ALL,
     ("GET", "/api/facilities/{facility_id}/preview"): LOAN,
+    ("GET", "/api/facilities/{facility_id}/policies"): ALL,
+    ("POST", "/api/facilities/{facility_id}/policies"): LENDER,
     ("GET", "/api/facilities/{facility_id}/events"): ALL,
     ("POST", "/api/facilities/{facility_id}/locks"): LENDER,
     ("DELETE", "/api/facilities/{facility_id}/locks/MANUAL"): LENDER,
