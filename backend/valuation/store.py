@@ -28,9 +28,9 @@ from backend.valuation.types import (
     EvidenceRef,
     HaircutModel,
     Ineligible,
+    LendingPolicy,
     LotFacts,
     LotValue,
-    Policy,
     PolicyVersion,
     Stage,
     Valuation,
@@ -135,7 +135,9 @@ def _state(lot_id: LotId, row: TupleRow) -> LotState:
     )
 
 
-def load_policies(conn: Conn, facility_ids: Sequence[FacilityId]) -> Mapping[FacilityId, Policy]:
+def load_policies(
+    conn: Conn, facility_ids: Sequence[FacilityId]
+) -> Mapping[FacilityId, LendingPolicy]:
     """Return the policy in force of each facility; no key where none was ever set."""
     query = _POLICY + _IN_FORCE
     found = [_policy_version(row) for row in conn.execute(query, [list(facility_ids)])]
@@ -188,7 +190,7 @@ def _policy_version(row: TupleRow) -> PolicyVersion:
         set_at=row[2],
         set_by=row[3],
         why=row[4],
-        policy=Policy(
+        policy=LendingPolicy(
             version=row[1],
             model=HaircutModel(row[5]),
             liquidation_horizon_days=row[6],

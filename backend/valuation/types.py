@@ -55,7 +55,7 @@ LENDING_MODELS: Final = (HaircutModel.T4_99,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class LendingPolicy:
     """What a lender lends against, how much of it, and for how long a valuation serves.
 
     Version 0 is what holds while none was set: everything pledged is eligible, nothing limited.
@@ -85,7 +85,7 @@ class PolicyVersion:
     """A policy of a facility, with who set it, when and why; it is never changed."""
 
     facility_id: FacilityId
-    policy: Policy
+    policy: LendingPolicy
     set_at: datetime
     set_by: str
     why: str
@@ -96,7 +96,7 @@ class Terms:
     """What a facility says about valuing its collateral."""
 
     currency: str
-    policy: Policy
+    policy: LendingPolicy
 
 
 class EvidenceKind(StrEnum):

@@ -13,7 +13,7 @@ from backend.facility.http.views import AMOUNT_MINOR_MAX, FacilityView, facility
 from backend.facility.service import policies
 from backend.ids import CommodityId, FacilityId
 from backend.money import Minor
-from backend.valuation.types import HaircutModel, Policy, PolicyVersion
+from backend.valuation.types import HaircutModel, LendingPolicy, PolicyVersion
 
 router = APIRouter()
 
@@ -72,7 +72,7 @@ def set_policy(
     facility_id: UUID, body: PolicyBody, db: Db, actor: AsLender, now: Now
 ) -> FacilityView:
     """Set a policy, as a new version that is in force at once; promises may be voided by it."""
-    policy = Policy(
+    policy = LendingPolicy(
         version=0,
         model=body.model,
         liquidation_horizon_days=body.liquidation_horizon_days,
@@ -101,7 +101,7 @@ def set_policy(
     return db.retrying(put)
 
 
-def _view(policy: Policy, version: PolicyVersion | None) -> PolicyView:
+def _view(policy: LendingPolicy, version: PolicyVersion | None) -> PolicyView:
     return PolicyView(
         version=policy.version,
         set_at=None if version is None else version.set_at,

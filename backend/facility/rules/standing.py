@@ -34,7 +34,7 @@ def decide_standing(holding: Holding, now: datetime) -> Standing:
     promised, the newest promise first.
     """
     facility = holding.facility
-    policy = holding.policy or default_policy(
+    policy = holding.lending_policy or default_policy(
         facility.reserve_minor, facility.valuation_ttl_s, facility.liquidation_horizon_days
     )
     terms = Terms(currency=facility.currency, policy=policy)

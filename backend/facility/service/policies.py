@@ -13,11 +13,16 @@ from backend.parties.types import Actor
 from backend.valuation import store as valuations
 from backend.valuation.rules import default_policy
 from backend.valuation.rules.policy import check_policy
-from backend.valuation.types import Policy, PolicyVersion
+from backend.valuation.types import LendingPolicy, PolicyVersion
 
 
 def set_policy(
-    conn: Conn, actor: Actor, facility_id: FacilityId, policy: Policy, why: str, now: datetime
+    conn: Conn,
+    actor: Actor,
+    facility_id: FacilityId,
+    policy: LendingPolicy,
+    why: str,
+    now: datetime,
 ) -> Standing:
     """Store a policy as the next version, and value and lock the facility under it.
 
@@ -60,7 +65,7 @@ def list_policies(conn: Conn, facility_id: FacilityId) -> tuple[Facility, list[P
     return found[0][0], list(valuations.list_policies(conn, facility_id))
 
 
-def policy_opened_with(facility: Facility) -> Policy:
+def policy_opened_with(facility: Facility) -> LendingPolicy:
     """Return what holds while no policy was set."""
     return default_policy(
         facility.reserve_minor, facility.valuation_ttl_s, facility.liquidation_horizon_days

@@ -138,7 +138,7 @@ def load_holdings(
                 call=called.get(facility.id),
                 pledges=tuple(pledged.get(facility.id, ())),
                 schedule=schedules.get(facility.id, Schedule()),
-                policy=policies.get(facility.id),
+                lending_policy=policies.get(facility.id),
             )
         )
     return holdings

@@ -37,7 +37,7 @@ from backend.ids import (
 )
 from backend.market.types import Quotes
 from backend.money import ZERO_MINOR, Minor
-from backend.valuation.types import LotFacts, Policy, Valuation
+from backend.valuation.types import LendingPolicy, LotFacts, Valuation
 
 
 class LockReason(StrEnum):
@@ -233,7 +233,7 @@ class Holding:
 
     ``newest`` is its newest valuation, ``pending`` its promised drawdowns, oldest promise first,
     ``opened`` the locks that hold, ``call`` the margin call that has not ended. Without a
-    ``policy`` what the facility was opened with holds.
+    ``lending_policy`` what the facility was opened with holds.
     """
 
     facility: Facility
@@ -246,7 +246,7 @@ class Holding:
     call: MarginCall | None = None
     pledges: tuple[PledgeFacts, ...] = ()
     schedule: Schedule = field(default_factory=Schedule)
-    policy: Policy | None = None
+    lending_policy: LendingPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from backend.valuation.types import (
     DeductionCode,
     EvidenceKind,
     EvidenceRef,
+    LendingPolicy,
     LotValue,
-    Policy,
     Stage,
 )
 
@@ -30,7 +30,7 @@ _KINDS: Final = (
 )
 
 
-def derive_base(lots: Sequence[LotValue], policy: Policy) -> BorrowingBase:
+def derive_base(lots: Sequence[LotValue], policy: LendingPolicy) -> BorrowingBase:
     """Return the base that lots' values make under a policy, with every deduction."""
     ordered = sorted(lots, key=lambda lot: lot.lot_id)
     lines = [*_of_lots(ordered), *_of_haircuts(ordered), *_of_limits(ordered, policy)]
@@ -120,7 +120,7 @@ def _of_haircuts(lots: Iterable[LotValue]) -> Iterable[Deduction]:
         )
 
 
-def _of_limits(lots: Sequence[LotValue], policy: Policy) -> Iterable[Deduction]:
+def _of_limits(lots: Sequence[LotValue], policy: LendingPolicy) -> Iterable[Deduction]:
     """Return what is over the policy's shares of the whole."""
     limits = (policy.obligor_bps_max, policy.commodity_bps_max, policy.warehouse_bps_max)
     if all(limit == BPS for limit in limits):
@@ -160,7 +160,7 @@ def _groups(lot: LotValue) -> tuple[str, str, str]:
     )
 
 
-def _of_reserves(left: int, policy: Policy) -> Iterable[Deduction]:
+def _of_reserves(left: int, policy: LendingPolicy) -> Iterable[Deduction]:
     """Return what is held back of what is left, never more than that."""
     share = -(-left * policy.reserve_bps // BPS)
     if policy.reserve_bps:
@@ -183,7 +183,7 @@ def _of_reserves(left: int, policy: Policy) -> Iterable[Deduction]:
         )
 
 
-def _policy_ref(policy: Policy) -> EvidenceRef:
+def _policy_ref(policy: LendingPolicy) -> EvidenceRef:
     return EvidenceRef(kind=EvidenceKind.POLICY, id=str(policy.version))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from backend.market.types import Instrument, Volatility
 from backend.money import BPS
-from backend.valuation.types import HaircutModel, Policy
+from backend.valuation.types import HaircutModel, LendingPolicy
 
 # 99 % quantile of Student's t with 4 degrees of freedom, scaled to unit variance by
 # sqrt((4 - 2) / 4). Source: domain.md 2: with the normal quantile (2.326) nine of ten backtests
@@ -20,7 +20,7 @@ NORMAL_QUANTILE_99: Final = 2.326348
 HISTORY_DAYS_MIN: Final = 60  # Fewer daily prices say too little of a commodity's storms.
 
 
-def effective_horizon_days(policy: Policy) -> int:
+def effective_horizon_days(policy: LendingPolicy) -> int:
     """Return trading days from the last revaluation until the goods are sold.
 
     Goods that are valued every n days may have fallen for n - 1 days already when it is seen.
@@ -35,7 +35,7 @@ def loss_share(quantile: float, sigma_daily: float, horizon_days: float) -> floa
 
 
 def haircut_bps(
-    instrument: Instrument, volatility: Volatility | None, policy: Policy
+    instrument: Instrument, volatility: Volatility | None, policy: LendingPolicy
 ) -> tuple[int, str | None]:
     """Return the haircut in basis points, rounded up, and why if it is a default.
 

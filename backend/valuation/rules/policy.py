@@ -13,8 +13,8 @@ from backend.valuation.types import (
     EvidenceKind,
     EvidenceRef,
     Ineligible,
+    LendingPolicy,
     LotFacts,
-    Policy,
 )
 
 SHARE_BPS_MIN: Final = 100  # Limits under 1 % would need a hundred groups to lend anything.
@@ -23,9 +23,11 @@ _WATCH: Final = (Surveillance.LIVE, Surveillance.DEGRADED, Surveillance.DARK)
 _SOUNDNESS: Final = (Condition.SOUND, Condition.AT_RISK, Condition.DAMAGED)
 
 
-def default_policy(reserve_minor: Minor, ttl_s: int, liquidation_horizon_days: int) -> Policy:
+def default_policy(
+    reserve_minor: Minor, ttl_s: int, liquidation_horizon_days: int
+) -> LendingPolicy:
     """Return what holds until a lender sets a policy: what the facility was opened with."""
-    return Policy(
+    return LendingPolicy(
         version=0,
         reserve_minor=reserve_minor,
         ttl_s=ttl_s,
@@ -33,7 +35,7 @@ def default_policy(reserve_minor: Minor, ttl_s: int, liquidation_horizon_days: i
     )
 
 
-def check_policy(policy: Policy) -> None:
+def check_policy(policy: LendingPolicy) -> None:
     """Refuse a policy that cannot be meant.
 
     Raises:
@@ -56,12 +58,12 @@ def check_policy(policy: Policy) -> None:
         raise InvalidError("commodities", policy.commodities, f"null, or 1 to {COMMODITIES_MAX}")
 
 
-def ineligible_for(lot: LotFacts, policy: Policy, now: datetime) -> tuple[Ineligible, ...]:
+def ineligible_for(lot: LotFacts, policy: LendingPolicy, now: datetime) -> tuple[Ineligible, ...]:
     """Return each rule of the policy that a lot fails, in the order of the policy."""
     return tuple(_failures(lot, policy, now))
 
 
-def _failures(lot: LotFacts, policy: Policy, now: datetime) -> Iterable[Ineligible]:
+def _failures(lot: LotFacts, policy: LendingPolicy, now: datetime) -> Iterable[Ineligible]:
     here = EvidenceRef(kind=EvidenceKind.LOT, id=str(lot.lot_id))
     alerts = tuple(EvidenceRef(kind=EvidenceKind.ALERT, id=str(each)) for each in lot.alert_ids)
     if policy.commodities is not None and lot.commodity_id not in policy.commodities:

@@ -11,7 +11,7 @@ from backend.facility.service.standings import assess_one
 from backend.facility.types import Standing
 from backend.parties.types import Role
 from backend.valuation.store import load_policies, load_valuation
-from backend.valuation.types import DeductionCode, Policy
+from backend.valuation.types import DeductionCode, LendingPolicy
 from tests.builders import NOW
 from tests.integration.backend.facility.lending import (
     BASE_MINOR,
@@ -23,7 +23,7 @@ from tests.plant import Plant
 from tests.unit.backend.facility.facts import make_policy
 
 
-def put(db: Database, plant: Plant, policy: Policy) -> Standing:
+def put(db: Database, plant: Plant, policy: LendingPolicy) -> Standing:
     """Set a policy as the lender."""
     actor = plant.actors[Role.LENDER]
     with db.acting(actor) as conn:

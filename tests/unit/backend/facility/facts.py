@@ -55,7 +55,7 @@ from backend.market.types import (
     Volatility,
 )
 from backend.money import Minor
-from backend.valuation.types import LotFacts, Policy, Valuation
+from backend.valuation.types import LendingPolicy, LotFacts, Valuation
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FACILITY = FacilityId(UUID(int=1))
@@ -131,7 +131,7 @@ def make_quote(
     )
 
 
-def make_policy(**overrides: object) -> Policy:
+def make_policy(**overrides: object) -> LendingPolicy:
     """Return the policy of a facility without one: twenty days, nothing limited."""
     values: dict[str, Any] = {
         "version": 0,
@@ -140,7 +140,7 @@ def make_policy(**overrides: object) -> Policy:
         "liquidation_horizon_days": 20,
         **overrides,
     }
-    return Policy(**values)
+    return LendingPolicy(**values)
 
 
 def make_lines(**overrides: int) -> Lines:
