@@ -216,7 +216,7 @@ class RepaymentView(BaseModel):
     interest_minor: int
     principal_minor: int
     surplus_minor: int
-    paid_by: UUID
+    paid_by: UUID | None
     paid_at: datetime
 
 

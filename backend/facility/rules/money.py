@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from backend.facility.rules.dues import outstanding
+from backend.facility.rules.waterfall import Claim, Part, Waterfall, When, pour
 from backend.facility.types import (
     Allow,
     Drawdown,
     DrawdownDecision,
     Facility,
     Lock,
+    Owed,
     Position,
     Reason,
     Refuse,
@@ -79,23 +81,30 @@ def keep_promises(promised: Sequence[Drawdown], room_minor: int) -> Sequence[Dra
     return kept
 
 
-def split_repayment(facility: Facility, amount_minor: Minor) -> Split:
-    """Return how a repayment is applied: penalty, fees, interest, principal; surplus is left."""
-    rest = amount_minor
-    taken: list[Minor] = []
-    for owed in (
-        facility.penalty_minor,
-        facility.fees_minor,
-        facility.interest_minor,
-        facility.principal_minor,
-    ):
-        taken.append(Minor(min(rest, owed)))
-        rest -= taken[-1]
-    penalty, fees, interest, principal = taken
+def split_repayment(facility: Facility, owed: Owed, amount_minor: Minor) -> Split:
+    """Return how a repayment is applied: what is most pressing first; the rest is surplus."""
+    waterfall = Waterfall(lender=facility.lender_party, rest_to=facility.borrower_party)
+    poured = pour(amount_minor, claims_of(owed), waterfall)
     return Split(
-        penalty_minor=penalty,
-        fees_minor=fees,
-        interest_minor=interest,
-        principal_minor=principal,
-        surplus_minor=Minor(rest),
+        penalty_minor=poured.of_part(Part.PENALTY),
+        fees_minor=poured.of_part(Part.FEE),
+        interest_minor=poured.of_part(Part.INTEREST),
+        principal_minor=poured.of_part(Part.PRINCIPAL),
+        surplus_minor=poured.rest_minor,
     )
+
+
+def claims_of(owed: Owed) -> dict[Claim, Minor]:
+    """Return what is owed as the waterfall's claims."""
+    ages = (
+        (When.PAST_DUE, owed.past_due),
+        (When.DUE, owed.due),
+        (When.IN_ADVANCE, owed.in_advance),
+    )
+    claims: dict[Claim, Minor] = {}
+    for when, parts in ages:
+        claims[when, Part.PENALTY] = parts.penalty_minor
+        claims[when, Part.FEE] = parts.fees_minor
+        claims[when, Part.INTEREST] = parts.interest_minor
+        claims[when, Part.PRINCIPAL] = parts.principal_minor
+    return claims

@@ -16,7 +16,9 @@ from uuid import UUID
 from backend.db import Conn
 from backend.errors import NotFoundError
 from backend.facility.errors import IdReusedError, WrongStateError
+from backend.facility.rules.dues import decide_owed
 from backend.facility.rules.money import decide_drawdown, split_repayment
+from backend.facility.service import books
 from backend.facility.service.standings import (
     assess_one,
     drawdown_event,
@@ -26,7 +28,7 @@ from backend.facility.service.standings import (
     settle,
 )
 from backend.facility.store import drawdowns as store
-from backend.facility.store import facilities
+from backend.facility.store import facilities, loans
 from backend.facility.types import (
     Drawdown,
     DrawdownState,
@@ -34,6 +36,7 @@ from backend.facility.types import (
     Reason,
     Refuse,
     Repayment,
+    Schedule,
 )
 from backend.ids import DrawdownId, FacilityId, RepaymentId
 from backend.money import Minor
@@ -134,6 +137,10 @@ def authorise_drawdown(
         reasons=refused,
     )
     store.save_drawdown(conn, decided)
+    if decided.expires_at is not None:
+        stamp = books.Stamp(id=decided.id, at=now, actor=opener(actor))
+        facility = standing.holding.facility
+        books.promise(conn, facility, stamp, decided.amount_minor, decided.expires_at)
     facilities.append_events(conn, [drawdown_event(decided, now, opener(actor))])
     return decided
 
@@ -159,8 +166,7 @@ def disburse_drawdown(
         return settled
     paid = replace(settled, state=DrawdownState.DISBURSED, ended_at=now)
     store.save_drawdown(conn, paid)
-    principal = standing.holding.facility.principal_minor + drawdown.amount_minor
-    store.save_principal(conn, drawdown.facility_id, Minor(principal))
+    books.disburse(conn, standing.holding.facility, paid.id, now, opener(actor))
     facilities.append_events(conn, [drawdown_event(paid, now, opener(actor))])
     settle(conn, assess_one(conn, drawdown.facility_id, now), now, opener(actor))
     return paid
@@ -198,21 +204,25 @@ def repay(conn: Conn, actor: Actor, new: NewRepayment, now: datetime) -> Repayme
             raise IdReusedError("repayment", new.id)
         return known
     facility, _ = facilities.load_facilities(conn, [new.facility_id])[0]
+    schedules = loans.load_schedules(conn, [new.facility_id], now)
+    owed = decide_owed(facility, schedules.get(new.facility_id, Schedule()), now)
     repayment = Repayment(
         id=new.id,
         facility_id=new.facility_id,
         amount_minor=new.amount_minor,
-        split=split_repayment(facility, new.amount_minor),
+        split=split_repayment(facility, owed, new.amount_minor),
         body_sha256=body,
         paid_by=actor.account_id,
         paid_at=now,
     )
     if not store.add_repayment(conn, repayment):
         raise IdReusedError("repayment", new.id)  # by somebody whose rows the actor may not see
-    store.save_repaid(conn, new.facility_id, repayment.split)
+    stamp = books.Stamp(id=books.derived_id(new.id, "repaid"), at=now, actor=opener(actor))
+    books.repay(conn, facility, stamp, repayment.split)
     detail = {
         "id": str(repayment.id),
         "amount_minor": repayment.amount_minor,
+        "penalty_minor": repayment.split.penalty_minor,
         "fees_minor": repayment.split.fees_minor,
         "interest_minor": repayment.split.interest_minor,
         "principal_minor": repayment.split.principal_minor,

@@ -18,6 +18,7 @@ from backend.db import Conn
 from backend.errors import NotFoundError
 from backend.facility.rules.locks import diff_locks
 from backend.facility.rules.standing import alert_steps, decide_standing
+from backend.facility.service import books
 from backend.facility.store import calls, drawdowns, facilities, loans, locks, pledges
 from backend.facility.types import (
     CriticalAlert,
@@ -342,6 +343,8 @@ def end_drawdown(
     """Store that a drawdown has ended, and return what to remember of it."""
     ended = replace(drawdown, state=state, reasons=reasons, ended_at=now)
     drawdowns.save_drawdown(conn, ended)
+    if drawdown.state is DrawdownState.PENDING:
+        books.release(conn, drawdown.facility_id, drawdown.id, now, actor)
     return drawdown_event(ended, now, actor)
 
 

@@ -132,12 +132,6 @@ def _reasons_json(reasons: Sequence[Reason]) -> Jsonb:
     )
 
 
-def save_principal(conn: Conn, facility_id: FacilityId, principal_minor: Minor) -> None:
-    """Say how much principal is owed now."""
-    statement = "UPDATE facility SET principal_minor = %s WHERE id = %s"
-    conn.execute(statement, [principal_minor, facility_id])
-
-
 def add_repayment(conn: Conn, repayment: Repayment) -> bool:
     """Store a repayment; return false when its id is taken."""
     statement = (
@@ -159,23 +153,6 @@ def add_repayment(conn: Conn, repayment: Repayment) -> bool:
         repayment.split.penalty_minor,
     ]
     return conn.execute(statement, values).rowcount == 1
-
-
-def save_repaid(conn: Conn, facility_id: FacilityId, split: Split) -> None:
-    """Take what was repaid off what is owed."""
-    statement = (
-        "UPDATE facility SET penalty_minor = penalty_minor - %s, fees_minor = fees_minor - %s,"
-        " interest_minor = interest_minor - %s, principal_minor = principal_minor - %s"
-        " WHERE id = %s"
-    )
-    values = [
-        split.penalty_minor,
-        split.fees_minor,
-        split.interest_minor,
-        split.principal_minor,
-        facility_id,
-    ]
-    conn.execute(statement, values)
 
 
 def load_repayment(conn: Conn, repayment_id: RepaymentId) -> Repayment | None:
@@ -203,6 +180,6 @@ def _repayment(row: TupleRow) -> Repayment:
             penalty_minor=Minor(row[10]),
         ),
         body_sha256=bytes(row[7]),
-        paid_by=AccountId(row[8]),
+        paid_by=None if row[8] is None else AccountId(row[8]),
         paid_at=row[9],
     )

@@ -121,16 +121,6 @@ def load_schedules(
     }
 
 
-def save_charged(conn: Conn, facility_id: FacilityId, parts: Parts) -> None:
-    """Add to what is owed."""
-    statement = (
-        "UPDATE facility SET penalty_minor = penalty_minor + %s, fees_minor = fees_minor + %s,"
-        " interest_minor = interest_minor + %s WHERE id = %s"
-    )
-    values = [parts.penalty_minor, parts.fees_minor, parts.interest_minor, facility_id]
-    conn.execute(statement, values)
-
-
 def add_charge(conn: Conn, charge: Charge) -> bool:
     """Store a fee; return false when its id is taken."""
     statement = (

@@ -284,14 +284,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repayment:
-    """Money that came back."""
+    """Money that came back; ``paid_by`` is None when a bank's statement said so."""
 
     id: RepaymentId
     facility_id: FacilityId
     amount_minor: Minor
     split: Split
     body_sha256: bytes
-    paid_by: AccountId
+    paid_by: AccountId | None
     paid_at: datetime
 
 

@@ -13,7 +13,7 @@ from backend.parties.types import Role
 from schemas.keys import key_id_of
 from tests.builders import NOW
 from tests.integration.backend.access.image_rows import add_image_rows, image_of
-from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows
+from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows, book_ids
 from tests.integration.backend.access.release_rows import add_release_rows
 from tests.plant import Plant, build_plant, insert
 
@@ -51,6 +51,10 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "item": "lot_id = ANY(%(lots)s)",
     "item_sighting": "item_id = ANY(%(items)s)",
     "item_state": "item_id = ANY(%(items)s)",
+    "journal_account": "id = ANY(%(books)s)",
+    "journal_balance": "account_id = ANY(%(books)s)",
+    "journal_entry": "account_id = ANY(%(books)s)",
+    "journal_transfer": "key = ANY(%(transfers)s)",
     "lot": "id = ANY(%(lots)s)",
     "lot_event": "lot_id = ANY(%(lots)s)",
     "lot_state": "lot_id = ANY(%(lots)s)",
@@ -131,6 +135,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     ids = {
         "accounts": [actor.account_id for actor in plant.actors.values()],
         "alerts": [alert_id, facility_alert],
+        **book_ids(conn, plant),
         "channels": list(plant.channels.values()),
         "commodities": list(plant.commodities.values()),
         "drawdown": drawdown_id,

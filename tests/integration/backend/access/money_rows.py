@@ -1,12 +1,13 @@
 """Rows of one plant's loan: its valuation, drawdown, repayment, lock and history."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
 from backend.db import Conn
 from backend.parties.types import Role
+from tests.books import owe
 from tests.builders import NOW
 from tests.plant import Plant, insert
 
@@ -53,6 +54,7 @@ def add_money_rows(conn: Conn, plant: Plant) -> UUID:
             complete=True,
         )
     _add_loan_rows(conn, plant, valuation_id)
+    owe(conn, plant.facility_id, 100, NOW)
     return _add_facility_rows(conn, plant.facility_id, plant.actors[Role.BORROWER].account_id)
 
 
@@ -132,6 +134,19 @@ def _add_loan_rows(conn: Conn, plant: Plant, valuation_id: UUID) -> None:
         reasons=Jsonb([]),
         evidence=Jsonb({}),
     )
+
+
+def book_ids(conn: Conn, plant: Plant) -> dict[str, Any]:
+    """Return the ids of the plant's accounts and transfers in the journal."""
+    accounts = "SELECT id FROM journal_account WHERE facility_id = %s"
+    transfers = (
+        "SELECT DISTINCT e.transfer_key FROM journal_entry e"
+        " JOIN journal_account a ON a.id = e.account_id WHERE a.facility_id = %s"
+    )
+    return {
+        "books": [row[0] for row in conn.execute(accounts, [plant.facility_id])],
+        "transfers": [row[0] for row in conn.execute(transfers, [plant.facility_id])],
+    }
 
 
 def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:

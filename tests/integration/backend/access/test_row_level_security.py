@@ -65,6 +65,10 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "item": LOTS,
     "item_sighting": NOBODY,  # the detectors' own memory
     "item_state": LOTS,
+    "journal_account": LOAN,
+    "journal_balance": LOAN,
+    "journal_entry": LOAN,
+    "journal_transfer": LOAN,
     "lot": LOTS,
     "lot_event": LOTS,
     "lot_state": LOTS,

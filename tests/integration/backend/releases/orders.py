@@ -9,7 +9,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.db import Database
-from backend.ids import PartyId
+from backend.ids import FacilityId, PartyId
 from backend.parties.types import Role
 from backend.telemetry.types import unix_us_of
 from schemas.cose import bytes_to_sign, encode_protected, encode_sign1
@@ -22,6 +22,7 @@ from schemas.release import (
     key_content_type,
     order_content_type,
 )
+from tests.books import owe
 from tests.builders import NOW, add_account, add_actor, add_party, bearer, token_for
 from tests.integration.backend.ingest.rig import Rig
 from tests.warehouse import NET_G, Warehouse
@@ -82,11 +83,8 @@ class Pledged:
 
     def owe(self, principal_minor: int) -> None:
         """Let so much be owed."""
-        self.made.execute(
-            "UPDATE facility SET principal_minor = %s WHERE id = %s",
-            principal_minor,
-            self.facility,
-        )
+        with Database(self.made.url, connections_max=1) as db, db.working() as conn:
+            owe(conn, FacilityId(self.facility), principal_minor, NOW)
 
     def pledged_g(self) -> int:
         """Return what is pledged of the lot."""

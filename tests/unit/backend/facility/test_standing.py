@@ -8,6 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.facility.rules.dues import outstanding
 from backend.facility.rules.money import (
     decide_drawdown,
     decide_position,
@@ -16,6 +17,7 @@ from backend.facility.rules.money import (
 )
 from backend.facility.types import (
     Allow,
+    Owed,
     Refuse,
 )
 from backend.ids import InstrumentId
@@ -144,7 +146,7 @@ def test_a_repayment_is_applied_to_the_last_cent(
         principal_minor=principal, interest_minor=interest, fees_minor=fees, open=False
     )
 
-    split = split_repayment(facility, amount)
+    split = split_repayment(facility, Owed(in_advance=outstanding(facility)), amount)
 
     parts = (
         split.fees_minor,
