@@ -1,4 +1,4 @@
-"""The backend's command line: ``python -m backend api|worker|timekeeper|migrate|...``.
+"""The backend's command line: ``python -m backend api|worker|timekeeper|notifier|migrate|...``.
 
 Exit codes: 0 done, 1 refused, 2 the settings or arguments are wrong, 3 something needed is away.
 """
@@ -65,6 +65,15 @@ def worker() -> None:
 def timekeeper() -> None:
     """Do what time alone brings: silence, stale prices, deadlines, expiries."""
     from backend.timekeeper import run
+
+    with reported():
+        run(settings_here())
+
+
+@cli.command()
+def notifier() -> None:
+    """Tell parties what has happened, by webhook and e-mail."""
+    from backend.notifier import run
 
     with reported():
         run(settings_here())

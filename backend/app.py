@@ -24,6 +24,8 @@ from backend.log import configure_log
 from backend.market import http as market
 from backend.metrics import CONTENT_TYPE, CountRequests, Metrics
 from backend.middleware import BodyLimit, SecurityHeaders
+from backend.notifications import http as notifications
+from backend.notifications.service import SECRET_FILE
 from backend.parties import http as parties
 from backend.party_keys import http as party_keys
 from backend.plant import http as plant
@@ -78,6 +80,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
     app.state.clock = clock
     app.state.backend_key = BackendKey.load(settings.state_dir)
     app.state.broker_secret = _broker_secret(settings)
+    app.state.notification_secret = load_secret(settings.state_dir / SECRET_FILE)
     app.state.metrics = Metrics()
     problems.install(app)
     for http in (
@@ -94,6 +97,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
         facility,
         releases,
         stock_takes,
+        notifications,
         uplink,
         web,
     ):

@@ -1,5 +1,6 @@
 """Settings from the environment, each named PLEDGEWATCH_*; what is wrong is said by name."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -34,6 +35,20 @@ def _check_http(url: str) -> str:
     return url.rstrip("/")
 
 
+def _check_networks(text: str) -> str:
+    networks_of(text)
+    return text
+
+
+def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of a list such as ``10.1.0.0/16,fd00::/8``.
+
+    Raises:
+        ValueError: One is none.
+    """
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
 MqttUrl = Annotated[str, AfterValidator(_check_mqtt)]
 HttpUrl = Annotated[str, AfterValidator(_check_http)]
 
@@ -57,6 +72,13 @@ class Settings(BaseSettings):
     broker_secret: Annotated[SecretStr, Field(min_length=16)] | None = (
         None  # of gateways' passwords
     )
+    public_url: HttpUrl | None = None  # the console's, as people reach it: for links in messages
+    notify_http: bool = False  # webhooks without TLS too: for demonstrations only
+    # Networks besides the public internet that webhooks may go to, with commas between.
+    notify_networks: Annotated[str, AfterValidator(_check_networks)] = ""
+    notify_ca_file: Path | None = None  # whose certificates webhooks trust; default: the system's
+    smtp_url: SecretStr | None = None  # smtp://user:password@host:587; without: no e-mail
+    mail_from: str = "pledgewatch@localhost"
 
 
 def load_settings() -> Settings:

@@ -68,6 +68,13 @@ def get_broker_secret(request: Request) -> str:
     return secret
 
 
+def get_notification_secret(request: Request) -> bytes:
+    """Return what the secrets of webhooks are derived from."""
+    secret = request.app.state.notification_secret
+    assert isinstance(secret, bytes)
+    return secret
+
+
 def get_clock(request: Request) -> Clock:
     """Return the application's clock."""
     clock: Clock = request.app.state.clock
@@ -150,6 +157,7 @@ def require(*roles: Role) -> Callable[[Actor], Actor]:
 
 Db = Annotated[Database, Depends(get_database)]
 AppSettings = Annotated[Settings, Depends(get_settings)]
+NotificationSecret = Annotated[bytes, Depends(get_notification_secret)]
 Now = Annotated[datetime, Depends(get_now)]
 CurrentPrincipal = Annotated[Principal, Depends(principal)]
 OptionalPrincipal = Annotated[Principal | None, Depends(optional_principal)]

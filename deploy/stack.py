@@ -181,6 +181,9 @@ class Stack:
             PLEDGEWATCH_HTTP_HOST=LOOPBACK,
             PLEDGEWATCH_HTTP_PORT=str(self._secrets["http_port"]),
             PLEDGEWATCH_SIMULATOR_URL=self.control_url,
+            PLEDGEWATCH_PUBLIC_URL=self.base_url,
+            PLEDGEWATCH_NOTIFY_HTTP="true",
+            PLEDGEWATCH_NOTIFY_NETWORKS=f"{LOOPBACK}/8",
         )
 
     def _start_backend(self, *, with_operator: bool) -> None:
@@ -195,6 +198,7 @@ class Stack:
         self._start("api", ("backend", "api"), env, lambda: http_answers(port, "/health"))
         self._start("worker", ("backend", "worker"), env)
         self._start("timekeeper", ("backend", "timekeeper"), env)
+        self._start("notifier", ("backend", "notifier"), env)
 
     def _start_site(self, feed_token: str) -> None:
         token_file = self.dir / "feed-token"

@@ -153,7 +153,7 @@ def test_compose_file_is_consistent() -> None:
     """Services, volumes and networks that are named exist; images are pinned; files are there."""
     loaded = compose()
     services = loaded["services"]
-    assert set(services) == {"database", "broker", "migrate", "api", "worker", "timekeeper"}
+    assert set(services) == {"database", "broker", "migrate", "api", "worker", "timekeeper", "notifier"}
     for name, service in services.items():
         assert set(service.get("depends_on", {})) <= set(services), name
         assert set(service["networks"]) <= set(loaded["networks"]), name
@@ -171,7 +171,7 @@ def test_compose_waits_for_what_it_needs() -> None:
     """Database and broker have health checks, and nothing starts before the migration ended."""
     services = compose()["services"]
     assert all("healthcheck" in services[name] for name in ("database", "broker", "api"))
-    for name in ("api", "worker", "timekeeper"):
+    for name in ("api", "worker", "timekeeper", "notifier"):
         needed = services[name]["depends_on"]["migrate"]
         assert needed == {"condition": "service_completed_successfully"}
 

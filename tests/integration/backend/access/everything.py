@@ -14,6 +14,7 @@ from schemas.keys import key_id_of
 from tests.builders import NOW
 from tests.integration.backend.access.image_rows import add_image_rows, image_of
 from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows, book_ids
+from tests.integration.backend.access.notice_rows import add_notice_rows
 from tests.integration.backend.access.release_rows import add_release_rows
 from tests.plant import Plant, build_plant, insert
 
@@ -59,6 +60,9 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "lot_event": "lot_id = ANY(%(lots)s)",
     "lot_state": "lot_id = ANY(%(lots)s)",
     "lot_valuation": "lot_id = ANY(%(lots)s)",
+    "notice": "alert_id = ANY(%(alerts)s)",
+    "notice_message": "subscription_id = ANY(%(subscriptions)s)",
+    "notice_subscription": "id = ANY(%(subscriptions)s)",
     "party": "id = ANY(%(parties)s)",
     "party_key": "party_id = ANY(%(parties)s)",
     "pledge": "id = %(pledge)s",
@@ -132,6 +136,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     _add_history_rows(conn, plant, (alert_id, facility_alert))
     drawdown_id = add_money_rows(conn, plant)
     released = add_release_rows(conn, plant)
+    told = add_notice_rows(conn, plant, alert_id)
     ids = {
         "accounts": [actor.account_id for actor in plant.actors.values()],
         "alerts": [alert_id, facility_alert],
@@ -143,6 +148,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
         "gateway": plant.gateway_id,
         "instruments": list(plant.instruments.values()),
         **released,
+        **told,
         "items": [item.id for items in plant.items.values() for item in items],
         "lots": list(plant.lots.values()),
         "parties": [actor.party_id for actor in plant.actors.values()],

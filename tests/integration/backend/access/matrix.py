@@ -137,6 +137,15 @@ ALERTS: Final[dict[Route, Roles]] = {
     ("POST", "/api/alerts/{alert_id}/acknowledge"): WATCHERS,
     ("POST", "/api/alerts/{alert_id}/resolve"): WATCHERS,
 }
+NOTIFICATIONS: Final[dict[Route, Roles]] = {
+    ("POST", "/api/notifications/subscriptions"): WRITERS,
+    ("GET", "/api/notifications/subscriptions"): ALL,
+    ("POST", "/api/notifications/subscriptions/{subscription_id}/rotate"): WRITERS,
+    ("POST", "/api/notifications/subscriptions/{subscription_id}/state"): WRITERS,
+    ("POST", "/api/notifications/subscriptions/{subscription_id}/test"): WRITERS,
+    ("GET", "/api/notifications/messages"): ALL,
+    ("POST", "/api/notifications/messages/{message_id}/replay"): WRITERS,
+}
 CONSOLE: Final[dict[Route, Roles]] = {
     ("GET", "/"): ALL,
     ("POST", "/logout"): ALL,
@@ -199,5 +208,13 @@ GATEWAYS: Final[frozenset[Route]] = frozenset(
     }
 )
 MATRIX: Final[dict[Route, Roles]] = (
-    PARTIES | PLANT | MARKET_ROUTES | COLLATERAL | FACILITY | RELEASES | ALERTS | CONSOLE
+    PARTIES
+    | PLANT
+    | MARKET_ROUTES
+    | COLLATERAL
+    | FACILITY
+    | RELEASES
+    | ALERTS
+    | NOTIFICATIONS
+    | CONSOLE
 )

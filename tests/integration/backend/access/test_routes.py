@@ -90,6 +90,8 @@ def _parameters(everything: Everything) -> dict[str, Any]:
         "order_id": ids["orders"][0],
         "pledge_id": plant.pledge_id,
         "site_id": plant.site_id,
+        "message_id": ids["messages"][0],
+        "subscription_id": ids["subscriptions"][0],
         "stock_take_id": ids["stock_takes"][0],
         "token_id": ids["token"],
     }

@@ -7,8 +7,8 @@ import psycopg
 from alembic import op
 from psycopg.rows import TupleRow
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -26,5 +26,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: who owes what, and why, would be forgotten."""
-    message = "there is no way back to revision 0014: restore a backup of it"
+    message = "there is no way back to revision 0015: restore a backup of it"
     raise RuntimeError(message)

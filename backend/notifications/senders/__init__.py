@@ -1,0 +1,1 @@
+"""The two ways out: HTTP to receivers that parties chose, and the installation's mail server."""
