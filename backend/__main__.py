@@ -21,6 +21,7 @@ from backend.middleware import CSV_BYTES_MAX
 from backend.migrate import migrate as migrate_database
 from backend.parties import service
 from backend.release_cli import release_cli
+from backend.risk_cli import backtest, stress
 from backend.terminal import nobody, reported, settings_here
 
 PASSWORD_VARIABLE: Final = "PLEDGEWATCH_PASSWORD"  # noqa: S105 - the name of one, not one
@@ -32,6 +33,8 @@ cli.add_typer(prices, name="prices")
 cli.add_typer(gateway_cli, name="gateway")
 cli.add_typer(ca_cli, name="ca")
 cli.add_typer(release_cli, name="release")
+cli.command()(backtest)
+cli.command()(stress)
 
 
 @cli.command()

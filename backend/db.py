@@ -53,6 +53,12 @@ _BEGIN_WORKING: Final[LiteralString] = (
 )
 
 
+_BEGIN_READING: Final[LiteralString] = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL ROLE pledgewatch_worker;"
+    " SET LOCAL statement_timeout = {statement_ms}; SET LOCAL lock_timeout = {lock_ms}"
+)
+
+
 class ActsFor(Protocol):
     """What the policies must know of an actor."""
 
@@ -185,6 +191,18 @@ class Database:
             with self._pooled() as pooled, _transaction(pooled, _working()):
                 yield pooled
 
+    @contextmanager
+    def reading(self) -> Generator[Conn]:
+        """Open a transaction that sees everything, as of one moment, and can write nothing.
+
+        The database itself refuses a write: for whoever computes what would be if.
+
+        Raises:
+            UnavailableError: The server is away, or no connection became free.
+        """
+        with self._pooled() as conn, _transaction(conn, _reading()):
+            yield conn
+
     def retrying(self, transaction: Callable[[], T]) -> T:
         """Return what ``transaction`` returns; run again when it lost against another one.
 
@@ -280,6 +298,13 @@ def _at_door(gateway: str) -> sql.Composed:
 
 def _working() -> sql.Composed:
     return sql.SQL(_BEGIN_WORKING).format(
+        statement_ms=sql.Literal(WORKER_STATEMENT_S_MAX * 1_000),
+        lock_ms=sql.Literal(LOCK_S_MAX * 1_000),
+    )
+
+
+def _reading() -> sql.Composed:
+    return sql.SQL(_BEGIN_READING).format(
         statement_ms=sql.Literal(WORKER_STATEMENT_S_MAX * 1_000),
         lock_ms=sql.Literal(LOCK_S_MAX * 1_000),
     )
