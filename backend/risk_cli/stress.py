@@ -59,23 +59,23 @@ class Outcome:
         held = {lock.reason for lock in self.before.locks}
         return [lock.reason.value for lock in self.after.locks if lock.reason not in held]
 
-    def row(self) -> dict[str, str | int | None]:
-        """Return it as a line of the file."""
+    def row(self) -> Sequence[str | int | None]:
+        """Return it as a line of the file, in the order of ``COLUMNS``."""
         before, after = self.before, self.after
-        return {
-            "scenario": self.scenario,
-            "facility": before.holding.facility.name,
-            "currency": before.holding.facility.currency,
-            "coverage_bps_before": before.valuation.coverage_bps,
-            "coverage_bps_after": after.valuation.coverage_bps,
-            "base_minor_before": before.valuation.base_minor,
-            "base_minor_after": after.valuation.base_minor,
-            "availability_minor_before": before.position.availability_minor,
-            "availability_minor_after": after.position.availability_minor,
-            "line_before": before.line.state.value,
-            "line_after": after.line.state.value,
-            "locks_opened": " ".join(self.locks_opened),
-        }
+        return (
+            self.scenario,
+            before.holding.facility.name,
+            before.holding.facility.currency,
+            before.valuation.coverage_bps,
+            after.valuation.coverage_bps,
+            before.valuation.base_minor,
+            after.valuation.base_minor,
+            before.position.availability_minor,
+            after.position.availability_minor,
+            before.line.state.value,
+            after.line.state.value,
+            " ".join(self.locks_opened),
+        )
 
 
 def stress(
@@ -105,8 +105,8 @@ def stress(
         if out is not None:
             try:
                 with out.open("w", encoding="utf-8", newline="") as file:
-                    writer = csv.DictWriter(file, COLUMNS)
-                    writer.writeheader()
+                    writer = csv.writer(file)
+                    writer.writerow(COLUMNS)
                     writer.writerows(outcome.row() for outcome in outcomes)
             except OSError as error:
                 raise InvalidError("out", str(out), f"a file to write to: {error}") from error

@@ -150,9 +150,11 @@ def run_backtest(
             f"at least {needed}: {HISTORY_DAYS_MIN} to begin with and {WINDOWS_MIN} windows of"
             f" {horizon_days} days",
         )
+    prices = np.array([float(row.value) for row in table.rows], dtype=np.float64)
     series: list[Sequence[Window]] = []
     for phase in range(horizon_days):
-        series.append(tuple(_windows(table, model, horizon_days, floor, phase)))
+        found = _windows(prices, model, horizon_days, floor, phase)
+        series.append(tuple(_dated(table, each) for each in found))
         told(phase + 1, horizon_days)
     windows = series[0]
     if not windows:
@@ -177,26 +179,34 @@ def run_backtest(
     )
 
 
+def _dated(table: PriceTable, found: tuple[int, int, float]) -> Window:
+    """Return a window from where it begins and ends, and its haircut."""
+    begin, end = table.rows[found[0]], table.rows[found[1]]
+    return Window(
+        begin=begin.day,
+        end=end.day,
+        begin_price=float(begin.value),
+        end_price=float(end.value),
+        haircut=found[2],
+        loss=1.0 - float(end.value) / float(begin.value),
+    )
+
+
 def _windows(
-    table: PriceTable, model: HaircutModel, horizon_days: int, floor: float, phase: int
-) -> Iterator[Window]:
-    """Yield one series of windows, none of which overlap; the last ends ``phase`` days early."""
-    prices = np.array([float(row.value) for row in table.rows], dtype=np.float64)
+    prices: Floats, model: HaircutModel, horizon_days: int, floor: float, phase: int
+) -> Iterator[tuple[int, int, float]]:
+    """Yield begin, end and haircut of one series of windows, none of which overlap.
+
+    The last ends ``phase`` days before the newest price.
+    """
     last = len(prices) - 1 - phase
     first = HISTORY_DAYS_MIN - 1 + (last - HISTORY_DAYS_MIN + 1) % horizon_days
     for begin in range(first, last - horizon_days + 1, horizon_days):
         if prices[begin] <= 0:
             continue
         known = prices[max(0, begin + 1 - _LOOK_BACK) : begin + 1]
-        end = begin + horizon_days
-        yield Window(
-            begin=table.rows[begin].day,
-            end=table.rows[end].day,
-            begin_price=float(prices[begin]),
-            end_price=float(prices[end]),
-            haircut=min(1.0, max(floor, model_haircut(model, known, horizon_days))),
-            loss=1.0 - float(prices[end] / prices[begin]),
-        )
+        haircut = min(1.0, max(floor, model_haircut(model, known, horizon_days)))
+        yield begin, begin + horizon_days, haircut
 
 
 def model_haircut(model: HaircutModel, prices: Floats, horizon_days: int) -> float:
