@@ -137,7 +137,7 @@ class Timekeeper:
         if not self.changed or now_s - self.followed_s < PEOPLE_S:
             return
         changed, self.changed, self.followed_s = self.changed, set(), now_s
-        if "pledge" in changed:
+        if changed & {"pledge", "calendar_day", "grade_differential"}:
             self._duty(conn, "pledge", self._relock_open)
         elif changed & {"alert", "lot_state"}:
             self._duty(conn, "people", self._relock_behind)
@@ -254,7 +254,7 @@ class Timekeeper:
     def _relock_priced(self, conn: Conn, now: datetime) -> None:
         """Relock what is valued at the instruments whose newest quotes are not what they were."""
         with self.db.working(conn):
-            ids = [instrument.id for instrument in market.list_instruments(conn)]
+            ids = market.list_instrument_ids(conn)
             heads = market.load_heads(conn, ids)
             moved = [key for key in ids if heads.get(key) != self.heads.get(key)]
             found = facilities.facilities_of_instruments(conn, moved)

@@ -220,6 +220,7 @@ def _add_market(lender: ApiClient, scenario: Scenario, today: date) -> None:
                 "currency": instrument.currency,
                 "max_price_age_s": 90,
                 "jump_max_bps": 3_000,
+                "jump_floor_bps": 3_000,
                 "haircut_floor_bps": 2_000,
             },
         )

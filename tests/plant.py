@@ -105,7 +105,7 @@ def build_plant(conn: Conn, name: str = "a", now: datetime = NOW) -> Plant:
         )
         for sensor, quantity in SENSORS
     }
-    commodities, instruments = _insert_market(conn, name, now)
+    commodities, instruments = _insert_market(conn, actors[Role.LENDER].party_id, name, now)
     lots: dict[str, LotId] = {}
     items: dict[str, list[PlantItem]] = {}
     for lot, zone in LOTS.items():
@@ -252,7 +252,7 @@ def _insert_gateway(
 
 
 def _insert_market(
-    conn: Conn, name: str, now: datetime
+    conn: Conn, lender_party: PartyId, name: str, now: datetime
 ) -> tuple[dict[str, CommodityId], dict[str, InstrumentId]]:
     limits = {"copper": {}, "fish": {"temperature_max_c": -15.0, "humidity_max_pct": 95.0}}
     commodities: dict[str, CommodityId] = {}
@@ -271,6 +271,7 @@ def _insert_market(
                 currency="EUR",
                 max_price_age_s=3_600,
                 haircut_floor_bps=2_000,
+                owner_party=lender_party,
             )
         )
         insert(

@@ -1,10 +1,10 @@
 """What the market's rules refuse."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
-from backend.errors import RefusedError
-from backend.ids import InstrumentId
+from backend.errors import ForbiddenError, RefusedError
+from backend.ids import CalendarId, InstrumentId
 
 
 class InstrumentTakenError(RefusedError):
@@ -40,3 +40,33 @@ class NotHeldError(RefusedError):
             source=source,
             time=at.isoformat(),
         )
+
+
+class CalendarTakenError(RefusedError):
+    """The id is another calendar's."""
+
+    def __init__(self, calendar_id: CalendarId) -> None:
+        super().__init__(
+            "calendar_taken", f"there is a calendar {calendar_id} already", id=calendar_id
+        )
+
+
+class DifferentialOverlapError(RefusedError):
+    """A grade has one differential a day: which one would count?"""
+
+    def __init__(self, grade: str, first_day: date, last_day: date | None) -> None:
+        until = "on" if last_day is None else f"to {last_day}"
+        super().__init__(
+            "differential_overlaps",
+            f"grade {grade} has a differential already on a day of {first_day} {until}",
+            grade=grade,
+            first_day=first_day.isoformat(),
+            last_day=None if last_day is None else last_day.isoformat(),
+        )
+
+
+class NotOwnerError(ForbiddenError):
+    """The prices are set by another party."""
+
+    def __init__(self, what: str, key: str) -> None:
+        super().__init__(f"{what} {key} is another party's: its owner sets it", what=what, id=key)

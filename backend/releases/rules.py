@@ -99,7 +99,7 @@ def _check_destination(order: ReleaseOrder, grounds: Grounds) -> None:
         raise OrderRefusedError(
             "destination_unsuited",
             f"into_lot is {order.into_lot}, must be a lot in zone {order.zone} of the same owner,"
-            " commodity and instrument, under the same pledge",
+            " commodity, instrument and grade, under the same pledge",
         )
 
 

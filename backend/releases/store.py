@@ -59,7 +59,8 @@ _NAMED: Final = """
 """
 _INTO: Final = """
     SELECT i.zone_id, i.owner_party = l.owner_party AND i.commodity_id = l.commodity_id
-           AND i.instrument_id = l.instrument_id AND i.site_id = l.site_id
+           AND i.instrument_id = l.instrument_id AND i.grade IS NOT DISTINCT FROM l.grade
+           AND i.site_id = l.site_id
            AND EXISTS (SELECT 1 FROM pledge_lot pl
                        WHERE pl.lot_id = i.id AND pl.active AND pl.pledge_id = %(pledge)s) AS alike
     FROM lot i JOIN lot l ON l.id = %(lot)s WHERE i.id = %(into)s AND i.id <> l.id

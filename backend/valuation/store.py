@@ -33,6 +33,7 @@ from backend.valuation.types import (
     LotValue,
     PolicyVersion,
     Stage,
+    UsedRate,
     Valuation,
 )
 
@@ -45,7 +46,7 @@ SELECT p.facility_id, pl.lot_id, l.name, l.instrument_id, l.pledged_mass_g,
   s.surveillance, s.tampered, s.evaluated,
   (SELECT coalesce(sum(o.mass_g), 0)::bigint FROM release_order o
    WHERE o.lot_id = pl.lot_id AND o.settled_at IS NULL AND o.into_lot IS NULL) AS releasing_mass_g,
-  l.commodity_id, l.site_id, l.owner_party, t.id, t.at
+  l.commodity_id, l.site_id, l.owner_party, t.id, t.at, l.grade
 FROM pledge p
 JOIN pledge_lot pl ON pl.pledge_id = p.id AND pl.active
 LEFT JOIN lot l ON l.id = pl.lot_id
@@ -84,12 +85,13 @@ FROM jsonb_to_recordset(%s::jsonb) AS t (id uuid, facility_id uuid, at timestamp
 _APPEND_LOTS: Final = """
 INSERT INTO lot_valuation (valuation_id, lot_id, accepted_mass_g, price, price_at, price_source,
   haircut_bps, value_minor, lendable_minor, complete, reasons, pledged_mass_g, gross_minor,
-  accepted_minor, ineligible, alert_ids, price_ids)
+  accepted_minor, ineligible, alert_ids, price_ids, grade, fx_pair, fx_rate, fx_at, fx_source)
 SELECT * FROM jsonb_to_recordset(%s::jsonb) AS t (valuation_id uuid, lot_id uuid,
   accepted_mass_g bigint, price numeric, price_at timestamptz, price_source text,
   haircut_bps int, value_minor bigint, lendable_minor bigint, complete boolean, reasons text[],
   pledged_mass_g bigint, gross_minor bigint, accepted_minor bigint, ineligible jsonb,
-  alert_ids uuid[], price_ids text[])
+  alert_ids uuid[], price_ids text[], grade text, fx_pair text, fx_rate numeric,
+  fx_at timestamptz, fx_source text)
 """
 
 
@@ -116,6 +118,7 @@ def _facts(row: TupleRow) -> LotFacts:
         owner_party=None if row[17] is None else PartyId(row[17]),
         stock_take_id=None if row[18] is None else StockTakeId(row[18]),
         stock_take_at=row[19],
+        grade=row[20],
         state=LotState(lot_id=lot_id) if row[2] is None or row[5] is None else _state(lot_id, row),
     )
 
@@ -258,6 +261,8 @@ def _lot_row(key: ValuationId, lot: LotValue) -> dict[str, Any]:
         "ineligible": [_encoded(each) for each in lot.ineligible],
         "alert_ids": [str(each) for each in lot.alert_ids],
         "price_ids": lot.price_ids,
+        "grade": lot.grade,
+        **_rate_columns(lot.rate),
     }
 
 
@@ -294,6 +299,23 @@ def _ineligible(content: Mapping[str, Any]) -> Ineligible:
             EvidenceRef(kind=EvidenceKind(kind), id=key) for kind, key in content["evidence"]
         ),
     )
+
+
+def _rate_columns(rate: UsedRate | None) -> dict[str, Any]:
+    if rate is None:
+        return {}  # What a record does not name is null.
+    return {
+        "fx_pair": rate.pair,
+        "fx_rate": f"{rate.value:f}",
+        "fx_at": rate.at.isoformat(),
+        "fx_source": rate.source,
+    }
+
+
+def _rate(row: TupleRow) -> UsedRate | None:
+    if row[0] is None:
+        return None
+    return UsedRate(pair=row[0], value=row[1], at=row[2], source=row[3])
 
 
 def load_valuation(conn: Conn, valuation_id: ValuationId) -> Valuation | None:
@@ -334,7 +356,7 @@ def _load_lines(conn: Conn, valuation_id: ValuationId) -> Sequence[LotValue]:
         " v.lendable_minor, v.complete, v.reasons, coalesce(v.gross_minor, v.value_minor),"
         " coalesce(v.accepted_minor, v.value_minor), coalesce(v.pledged_mass_g,"
         " v.accepted_mass_g), v.ineligible, l.commodity_id, l.site_id, l.owner_party,"
-        " v.alert_ids, v.price_ids"
+        " v.alert_ids, v.price_ids, v.grade, v.fx_pair, v.fx_rate, v.fx_at, v.fx_source"
         " FROM lot_valuation v LEFT JOIN lot l ON l.id = v.lot_id"
         " WHERE v.valuation_id = %s ORDER BY v.lot_id"
     )
@@ -361,6 +383,8 @@ def _load_lines(conn: Conn, valuation_id: ValuationId) -> Sequence[LotValue]:
             owner_party=None if row[18] is None else PartyId(row[18]),
             alert_ids=tuple(AlertId(each) for each in row[19]),
             price_ids=tuple(row[20]),
+            grade=row[21],
+            rate=_rate(row[22:]),
         )
         for row in conn.execute(query, [valuation_id])
     ]

@@ -41,6 +41,7 @@ class LotFacts:
     stock_take_id: StockTakeId | None = None
     stock_take_at: datetime | None = None
     alert_ids: tuple[AlertId, ...] = ()
+    grade: str | None = None
 
 
 class HaircutModel(StrEnum):
@@ -181,6 +182,16 @@ class Ineligible:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedRate:
+    """The rate of exchange that a lot's price was converted at."""
+
+    pair: str
+    value: Decimal
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotValue:
     """What one lot is worth; ``reasons`` say why it is less than nominal, or nothing.
 
@@ -210,6 +221,8 @@ class LotValue:
     owner_party: PartyId | None = None
     alert_ids: tuple[AlertId, ...] = ()
     price_ids: tuple[str, ...] = ()
+    grade: str | None = None
+    rate: UsedRate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from backend.deps import Principal, get_clock, get_settings
 from backend.errors import PledgewatchError, UnauthenticatedError
+from backend.market.types import UNIT_SYMBOLS
 from backend.web import format as fmt
 from backend.web import orders
 from backend.web.navigation import links_of
@@ -74,6 +75,7 @@ def _environment() -> jinja2.Environment:
     names["counted"] = orders.counted
     names |= {"chip": fmt.chip, "when": fmt.when, "NOTHING": fmt.NOTHING, "static": static_url}
     names["PAGE_ROWS"] = PAGE_ROWS
+    names["UNIT_SYMBOLS"] = UNIT_SYMBOLS  # A unit is a string, and so are a row's.
     return environment
 
 

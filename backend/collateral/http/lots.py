@@ -46,6 +46,7 @@ GoodsKeeper = Annotated[Actor, Depends(require(Role.OPERATOR, Role.LENDER))]
 PlantKeeper = Annotated[Actor, Depends(require(Role.OPERATOR, Role.LOGISTICS))]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Grade = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,31}$")]
 InstrumentName = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{0,31}$")]
 SensorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Epc = Annotated[str, StringConstraints(to_lower=True, pattern=r"^([0-9a-fA-F]{2}){1,62}$")]
@@ -82,6 +83,7 @@ class LotBody(Body):
     commodity_id: Id
     instrument_id: InstrumentName
     pledged_mass_g: Mass
+    grade: Grade | None = None
 
 
 class ItemBody(Body):
@@ -148,6 +150,7 @@ class LotView(BaseModel):
     commodity_id: str
     instrument_id: str
     pledged_mass_g: int
+    grade: str | None
     created_at: datetime
     state: LotStateView | None
 
@@ -226,6 +229,7 @@ def add_lot(body: LotBody, db: Db, actor: AsLogistics, now: Now) -> LotDetail:
         instrument_id=InstrumentId(body.instrument_id),
         pledged_mass_g=body.pledged_mass_g,
         created_at=now,
+        grade=body.grade,
     )
     with db.acting(actor) as conn:
         service.add_lot(conn, actor, lot, now)

@@ -37,7 +37,7 @@ ROWS_MAX: Final = 5_000
 
 _LOT_VIEW: Final = """
     SELECT l.id, l.name, l.site_id, l.zone_id, l.owner_party, l.commodity_id, l.instrument_id,
-           l.pledged_mass_g, l.created_at, z.name AS zone_name,
+           l.pledged_mass_g, l.grade, l.created_at, z.name AS zone_name,
            s.custody, s.quantity, s.short_mass_g, s.measured_mass_g, s.condition,
            s.condition_since, s.surveillance, s.tampered, s.evaluated, s.detail, s.evaluated_at,
            s.changed_at
@@ -120,8 +120,8 @@ def add_lot(conn: Conn, lot: Lot) -> None:
     try:
         conn.execute(
             "INSERT INTO lot (id, name, site_id, zone_id, owner_party, commodity_id,"
-            " instrument_id, pledged_mass_g, created_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " instrument_id, pledged_mass_g, created_at, grade)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 lot.id,
                 lot.name,
@@ -132,6 +132,7 @@ def add_lot(conn: Conn, lot: Lot) -> None:
                 lot.instrument_id,
                 lot.pledged_mass_g,
                 lot.created_at,
+                lot.grade,
             ),
         )
     except errors.UniqueViolation as error:

@@ -146,6 +146,7 @@ class Lot:
     instrument_id: InstrumentId
     pledged_mass_g: int
     created_at: datetime
+    grade: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from backend.facility.types import (
     Policy,
 )
 from backend.ids import InstrumentId
-from backend.market.types import InstrumentQuote, Quotes, Unusable
+from backend.market.rules import decide_goods_price
+from backend.market.types import Quotes, Unusable
 from backend.valuation.types import LotFacts, Valuation
 
 LOCK_DETAIL_CHARACTERS_MAX: Final = 2_000  # A lock says why, it is no log of each lot.
@@ -42,6 +43,7 @@ class Evidence:
 
     lots: Sequence[LotFacts]
     quotes: Quotes
+    currency: str
     valuation: Valuation
     alerts: Sequence[CriticalAlert]
     line: LineState
@@ -60,7 +62,7 @@ def derive_locks(evidence: Evidence) -> tuple[Lock, ...]:
     causes = [
         *_causes_of_lots(evidence.lots),
         *_causes_of_alerts(evidence.alerts, evidence.lots),
-        *_causes_of_prices(evidence.lots, evidence.quotes),
+        *_causes_of_prices(evidence.lots, evidence.quotes, evidence.currency),
         *_causes_of_valuation(evidence.valuation, evidence.line),
         *_causes_of_call(evidence.call, evidence.line),
         *_causes_of_pledges(evidence),
@@ -112,29 +114,38 @@ def _causes_of_alerts(alerts: Sequence[CriticalAlert], lots: Sequence[LotFacts])
             yield reason, f"{names[alert.lot_id]}: {alert.summary} (alert {alert.id})"
 
 
-def _causes_of_prices(lots: Sequence[LotFacts], quotes: Quotes) -> Causes:
-    for _, detail in unusable_prices(lots, quotes):
+def _causes_of_prices(lots: Sequence[LotFacts], quotes: Quotes, currency: str) -> Causes:
+    for _, detail in unusable_prices(lots, quotes, currency):
         yield LockReason.PRICE_STALE, detail
 
 
 def unusable_prices(
-    lots: Sequence[LotFacts], quotes: Quotes
+    lots: Sequence[LotFacts], quotes: Quotes, currency: str
 ) -> Sequence[tuple[InstrumentId, str]]:
-    """Return each instrument at whose price nothing may be lent, and why, with its lots' names."""
-    found: list[tuple[InstrumentId, str]] = []
-    for instrument_id in sorted({lot.instrument_id for lot in lots}):
-        names = ", ".join(sorted(lot.name for lot in lots if lot.instrument_id == instrument_id))
-        match quotes.get(instrument_id):
-            case None:
-                found.append((instrument_id, f"{names}: {instrument_id} is not known"))
-            case InstrumentQuote(decision=Unusable(detail=detail)):
-                found.append((instrument_id, f"{names}: {detail}"))
-            case InstrumentQuote(decision=usable):
-                assert not isinstance(usable, Unusable)
-                if usable.price <= 0:
-                    worthless = f"{instrument_id} is quoted at {usable.price:f}: worth nothing"
-                    found.append((instrument_id, f"{names}: {worthless}"))
-    return found
+    """Return each instrument at whose price nothing may be lent, and why, with its lots' names.
+
+    A price that may not be used, a grade without a differential, a rate of exchange that is
+    missing or stale, and a price of zero or below.
+    """
+    found: dict[InstrumentId, list[str]] = {}
+    goods = sorted({(lot.instrument_id, lot.grade or "") for lot in lots})
+    for instrument_id, grade in goods:
+        match decide_goods_price(quotes, instrument_id, grade or None, currency):
+            case Unusable(detail=detail):
+                why = detail
+            case price if price.price <= 0:
+                why = f"{instrument_id} is quoted at {price.price:f}: worth nothing"
+            case _:
+                continue
+        names = ", ".join(
+            sorted(
+                lot.name
+                for lot in lots
+                if lot.instrument_id == instrument_id and (lot.grade or "") == grade
+            )
+        )
+        found.setdefault(instrument_id, []).append(f"{names}: {why}")
+    return [(instrument_id, "; ".join(details)) for instrument_id, details in found.items()]
 
 
 def _causes_of_valuation(valuation: Valuation, line: LineState) -> Causes:

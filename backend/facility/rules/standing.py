@@ -48,6 +48,7 @@ def decide_standing(holding: Holding, now: datetime) -> Standing:
     evidence = Evidence(
         lots=holding.lots,
         quotes=holding.quotes,
+        currency=facility.currency,
         valuation=valuation,
         alerts=holding.alerts,
         line=line.state,
@@ -108,7 +109,9 @@ def alert_steps(standing: Standing) -> Steps:
             summary=detail,
             facility_id=facility.id,
         )
-        for instrument_id, detail in unusable_prices(holding.lots, holding.quotes)
+        for instrument_id, detail in unusable_prices(
+            holding.lots, holding.quotes, facility.currency
+        )
     ]
     findings += _findings(standing)
     raised = {finding.cause for finding in findings}
@@ -187,6 +190,7 @@ def _price_kind(holding: Holding, instrument_id: InstrumentId) -> AlertKind:
     if quote is None:
         return AlertKind.PRICE_STALE
     if isinstance(quote.decision, Usable):
-        return AlertKind.PRICE_DROP
+        fallen = quote.decision.price <= 0
+        return AlertKind.PRICE_DROP if fallen else AlertKind.PRICE_STALE
     held = quote.decision.reason is UnusableReason.HELD_FALL
     return AlertKind.PRICE_DROP if held else AlertKind.PRICE_STALE

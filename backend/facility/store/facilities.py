@@ -179,14 +179,23 @@ def facilities_of_lots(conn: Conn, lot_ids: Iterable[LotId]) -> Sequence[Facilit
 def facilities_of_instruments(
     conn: Conn, instrument_ids: Iterable[InstrumentId]
 ) -> Sequence[FacilityId]:
-    """Return the facilities with pledged lots that are valued at these instruments, in order."""
+    """Return the facilities with pledged lots that are valued at these instruments, in order.
+
+    A rate of exchange values whatever is quoted in another currency than its facility's.
+    """
     query = (
         "SELECT DISTINCT p.facility_id FROM lot l"
         " JOIN pledge_lot pl ON pl.lot_id = l.id AND pl.active"
         " JOIN pledge p ON p.id = pl.pledge_id AND p.state = 'active'"
-        " WHERE l.instrument_id = ANY(%s) ORDER BY 1"
+        " WHERE l.instrument_id = ANY(%(ids)s) UNION"
+        " SELECT p.facility_id FROM lot l JOIN instrument i ON i.id = l.instrument_id"
+        " JOIN pledge_lot pl ON pl.lot_id = l.id AND pl.active"
+        " JOIN pledge p ON p.id = pl.pledge_id AND p.state = 'active'"
+        " JOIN facility f ON f.id = p.facility_id"
+        " WHERE f.currency <> i.currency AND EXISTS (SELECT 1 FROM instrument x"
+        " WHERE x.id = ANY(%(ids)s) AND x.fx_base IS NOT NULL) ORDER BY 1"
     )
-    return [FacilityId(row[0]) for row in conn.execute(query, [list(instrument_ids)])]
+    return [FacilityId(row[0]) for row in conn.execute(query, {"ids": list(instrument_ids)})]
 
 
 def facilities_due(conn: Conn, now: datetime) -> Sequence[FacilityId]:

@@ -1,6 +1,7 @@
 """What each lot is worth: what is accepted of it, at which price, less what haircut. Pure.
 
-There are no exchange rates yet: a lot quoted in another currency than its facility's has no value.
+A lot quoted in another currency than its facility's is valued by the price of a tonne in the
+facility's, converted and rounded down by the market's rules.
 """
 
 from collections import Counter
@@ -14,7 +15,8 @@ import numpy as np
 
 from backend.collateral.types import Condition, QuantityState
 from backend.ids import InstrumentId
-from backend.market.types import InstrumentQuote, Quotes, Unusable, Usable
+from backend.market.rules import decide_goods_price
+from backend.market.types import GoodsPrice, Quotes, Unusable
 from backend.money import BPS, Minor
 from backend.valuation.rules.arithmetic import (
     DAMAGED,
@@ -33,17 +35,24 @@ from backend.valuation.rules.arithmetic import (
 )
 from backend.valuation.rules.haircuts import haircut_bps
 from backend.valuation.rules.policy import ineligible_for
-from backend.valuation.types import Ineligible, LotFacts, LotValue, Terms
+from backend.valuation.types import Ineligible, LotFacts, LotValue, Terms, UsedRate
 
 # A damaged lot backs nothing until its state says otherwise: nobody knows what it would fetch.
 DAMAGED_FACTOR_BPS: Final = 0
 
 
+Goods = tuple[InstrumentId, str]  # An instrument and a grade of it; without one: as quoted.
+
+
+def _goods(lot: LotFacts) -> Goods:
+    return lot.instrument_id, lot.grade or ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Priced:
-    """What an instrument's lots are valued at; without a rate they are worth nothing."""
+    """What lots of one grade are valued at; without a rate they are worth nothing."""
 
-    price: Usable | None = None
+    price: GoodsPrice | None = None
     rate: Rate | None = None
     haircut_bps: int = BPS
     reasons: tuple[str, ...] = ()
@@ -91,12 +100,9 @@ def value_lots(
     lots: Sequence[LotFacts], quotes: Quotes, terms: Terms, now: datetime
 ) -> tuple[LotValue, ...]:
     """Return each lot's value, in the lots' order; what cannot be valued is worth nothing."""
-    columns = {
-        key: _column(key, quotes.get(key), terms)
-        for key in sorted({lot.instrument_id for lot in lots})
-    }
-    graded = [_grade(lot, columns[lot.instrument_id], terms, now) for lot in lots]
-    order = sorted(range(len(graded)), key=lambda at: graded[at].lot.instrument_id)
+    columns = {key: _column(key, quotes, terms) for key in sorted({_goods(lot) for lot in lots})}
+    graded = [_grade(lot, columns[_goods(lot)], terms, now) for lot in lots]
+    order = sorted(range(len(graded)), key=lambda at: _goods(graded[at].lot))
     accepted = _worth([graded[at] for at in order], columns, [graded[at].mass_g for at in order])
     pledged = [graded[at].lot.pledged_mass_g for at in order]
     gross = _worth([graded[at] for at in order], columns, pledged)
@@ -104,7 +110,7 @@ def value_lots(
     for row, at in enumerate(order):
         values[at] = _line(
             graded[at],
-            columns[graded[at].lot.instrument_id],
+            columns[_goods(graded[at].lot)],
             accepted=_Worth.of(accepted, row),
             gross=_Worth.of(gross, row),
         )
@@ -129,11 +135,11 @@ class _Worth:
 
 
 def _worth(
-    graded: Sequence[_Graded], columns: Mapping[InstrumentId, _Priced], masses_g: Sequence[int]
+    graded: Sequence[_Graded], columns: Mapping[Goods, _Priced], masses_g: Sequence[int]
 ) -> ValueColumns:
-    """Return what masses are worth, of lots that are in the order of their instruments."""
+    """Return what masses are worth, of lots that are in the order of their goods."""
     keys = list(columns)
-    counts = Counter(each.lot.instrument_id for each in graded)
+    counts = Counter(_goods(each.lot) for each in graded)
     starts = [0, *accumulate(counts[key] for key in keys)]
     values = empty_columns(len(graded))
     book = LotColumns(
@@ -178,7 +184,15 @@ def _line(graded: _Graded, column: _Priced, *, accepted: _Worth, gross: _Worth) 
         owner_party=lot.owner_party,
         alert_ids=lot.alert_ids,
         price_ids=column.price_ids,
+        grade=lot.grade,
+        rate=None if column.price is None else _used_rate(column.price),
     )
+
+
+def _used_rate(price: GoodsPrice) -> UsedRate | None:
+    if (rate := price.rate) is None:
+        return None
+    return UsedRate(pair=rate.pair, value=rate.value, at=rate.at, source=rate.source)
 
 
 def _grade(lot: LotFacts, column: _Priced, terms: Terms, now: datetime) -> _Graded:
@@ -207,29 +221,32 @@ def _grade(lot: LotFacts, column: _Priced, terms: Terms, now: datetime) -> _Grad
     )
 
 
-def _column(key: InstrumentId, quote: InstrumentQuote | None, terms: Terms) -> _Priced:
-    """Return what lots of an instrument are valued at, or why they are worth nothing."""
-    if quote is None:
-        return _Priced(reasons=(f"{key} is not known",))
-    if quote.instrument.currency != terms.currency:
-        return _Priced(
-            reasons=(
-                f"{key} is quoted in {quote.instrument.currency}, the facility is in"
-                f" {terms.currency}, and no exchange rate is known",
-            )
-        )
-    haircut, why = haircut_bps(quote.instrument, quote.volatility, terms.policy)
-    reasons = () if why is None else (why,)
-    match quote.decision:
-        case Usable() as price:
-            if price.price <= 0:
-                reasons += (f"{key} is quoted at {price.price:f}",)
-            return _Priced(
-                price=price,
-                rate=rate_of(price.price, quote.instrument.unit, terms.currency),
-                haircut_bps=haircut,
-                reasons=reasons,
-                price_ids=(f"{key}@{price.source}@{price.at.astimezone(UTC).isoformat()}",),
-            )
+def _column(key: Goods, quotes: Quotes, terms: Terms) -> _Priced:
+    """Return what lots of some goods are valued at, or why they are worth nothing."""
+    instrument_id, grade = key
+    haircut, reasons = BPS, ()
+    if (quote := quotes.get(instrument_id)) is not None:
+        haircut, why = haircut_bps(quote.instrument, quote.volatility, terms.policy)
+        reasons = () if why is None else (why,)
+    match decide_goods_price(quotes, instrument_id, grade or None, terms.currency):
         case Unusable(detail=detail):
             return _Priced(haircut_bps=haircut, reasons=(*reasons, detail))
+        case price:
+            if price.price <= 0:
+                reasons += (f"{instrument_id} is quoted at {price.price:f}",)
+            return _Priced(
+                price=price,
+                rate=rate_of(price.converted, price.converted_unit, terms.currency),
+                haircut_bps=haircut,
+                reasons=reasons,
+                price_ids=_price_ids(price),
+            )
+
+
+def _price_ids(price: GoodsPrice) -> tuple[str, ...]:
+    """Return the prices that a value rests on, each as instrument@source@time."""
+    at = price.at.astimezone(UTC).isoformat()
+    ids = (f"{price.instrument.id}@{price.source}@{at}",)
+    if (rate := price.rate) is not None:
+        ids += (f"{rate.pair}@{rate.source}@{rate.at.astimezone(UTC).isoformat()}",)
+    return ids

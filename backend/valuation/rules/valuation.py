@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from backend.ids import FacilityId
-from backend.market.types import Quotes, Usable
+from backend.market.rules import decide_goods_price
+from backend.market.types import Quotes, Unusable
 from backend.money import BPS, MINOR_MAX, Minor
 from backend.valuation.rules.base import derive_base
 from backend.valuation.types import BorrowingBase, LotValue, Terms, Valuation
@@ -23,12 +24,9 @@ def sum_valuation(
     lines = tuple(sorted(lots, key=lambda lot: lot.lot_id))
     value = min(MINOR_MAX, sum(lot.value_minor for lot in lines))
     base = derive_base(lines, terms.policy)
-    stale = [
-        quote.decision.stale_at
-        for lot in lines
-        if (quote := quotes.get(lot.instrument_id)) is not None
-        and isinstance(quote.decision, Usable)
-    ]
+    goods = {(lot.instrument_id, lot.grade) for lot in lines}
+    priced = [decide_goods_price(quotes, *each, terms.currency) for each in goods]
+    stale = [price.stale_at for price in priced if not isinstance(price, Unusable)]
     return Valuation(
         facility_id=facility_id,
         at=now,
@@ -68,6 +66,8 @@ def _identity(lot: LotValue) -> tuple[object, ...]:
         lot.gross_minor,
         lot.complete,
         lot.reasons,
+        lot.grade,
+        None if lot.rate is None else (lot.rate.pair, f"{lot.rate.value:f}", lot.rate.source),
     )
 
 

@@ -31,6 +31,7 @@ class LotFields(BaseModel):
     owner_party: UUID
     commodity_id: Annotated[str, Field(max_length=32)]
     instrument_id: Annotated[str, Field(max_length=32)]
+    grade: Annotated[str, Field(max_length=32)] = ""
     items: Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
 
 
@@ -69,6 +70,7 @@ def register_lot(
         commodity_id=form.commodity_id,
         instrument_id=form.instrument_id,
         pledged_mass_g=sum(item.net_mass_g for item in items),
+        grade=form.grade.strip() or None,
     )
     lot = Lot(
         id=LotId(uuid4()),
@@ -80,6 +82,7 @@ def register_lot(
         instrument_id=InstrumentId(body.instrument_id),
         pledged_mass_g=body.pledged_mass_g,
         created_at=now,
+        grade=body.grade,
     )
     setups = [
         ItemSetup(

@@ -61,7 +61,7 @@ def list_commodities(conn: Conn) -> Sequence[Named]:
 def list_instruments(conn: Conn) -> Sequence[Named]:
     """Return the instruments that a lot can be valued by."""
     with conn.cursor(row_factory=class_row(Named)) as cursor:
-        query = "SELECT id, name FROM instrument ORDER BY id LIMIT %s"
+        query = "SELECT id, name FROM instrument WHERE fx_base IS NULL ORDER BY id LIMIT %s"
         return cursor.execute(query, [ROWS_MAX]).fetchall()
 
 

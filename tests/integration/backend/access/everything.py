@@ -13,6 +13,7 @@ from backend.parties.types import Role
 from schemas.keys import key_id_of
 from tests.builders import NOW
 from tests.integration.backend.access.image_rows import add_image_rows, image_of
+from tests.integration.backend.access.market_rows import add_market_rows
 from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows, book_ids
 from tests.integration.backend.access.notice_rows import add_notice_rows
 from tests.integration.backend.access.release_rows import add_release_rows
@@ -26,6 +27,8 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "alert_event": "alert_id = ANY(%(alerts)s)",
     "alert_evidence": "alert_id = ANY(%(alerts)s)",
     "api_token": "account_id = ANY(%(accounts)s)",
+    "calendar": "id = %(calendar)s",
+    "calendar_day": "calendar_id = %(calendar)s",
     "channel": "gateway_id = %(gateway)s",
     "commodity": "id = ANY(%(commodities)s)",
     "daily_price": "instrument_id = ANY(%(instruments)s)",
@@ -46,6 +49,9 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "gateway_command": "gateway_id = %(gateway)s",
     "gateway_command_outcome": "gateway_id = %(gateway)s",
     "gateway_key": "gateway_id = %(gateway)s",
+    "grade": "instrument_id = ANY(%(instruments)s)",
+    "grade_differential": "grade_id IN (SELECT id FROM grade WHERE instrument_id"
+    " = ANY(%(instruments)s))",
     "image": "gateway_id = %(gateway)s",
     "image_request": "gateway_id = %(gateway)s",
     "instrument": "id = ANY(%(instruments)s)",
@@ -137,6 +143,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     drawdown_id = add_money_rows(conn, plant)
     released = add_release_rows(conn, plant)
     told = add_notice_rows(conn, plant, alert_id)
+    market = add_market_rows(conn, plant)
     ids = {
         "accounts": [actor.account_id for actor in plant.actors.values()],
         "alerts": [alert_id, facility_alert],
@@ -149,6 +156,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
         "instruments": list(plant.instruments.values()),
         **released,
         **told,
+        **market,
         "items": [item.id for items in plant.items.values() for item in items],
         "lots": list(plant.lots.values()),
         "parties": [actor.party_id for actor in plant.actors.values()],

@@ -79,8 +79,17 @@ MARKET_ROUTES: Final[dict[Route, Roles]] = {
     ("GET", "/api/instruments/{instrument_id}"): ALL,
     ("POST", "/api/instruments/{instrument_id}/prices"): MARKET,
     ("POST", "/api/instruments/{instrument_id}/prices.csv"): MARKET,
-    ("POST", "/api/instruments/{instrument_id}/prices/accept"): LENDER,
+    ("POST", "/api/instruments/{instrument_id}/prices/accept"): MARKET,
     ("GET", "/api/instruments/{instrument_id}/prices"): ALL,
+    ("POST", "/api/instruments/{instrument_id}/differentials"): MARKET,
+    ("GET", "/api/instruments/{instrument_id}/differentials"): ALL,
+    ("POST", "/api/instruments/{instrument_id}/differentials/{differential_id}/end"): MARKET,
+    ("POST", "/api/calendars"): MARKET,
+    ("GET", "/api/calendars"): ALL,
+    ("GET", "/api/calendars/{calendar_id}"): ALL,
+    ("POST", "/api/calendars/{calendar_id}/days"): MARKET,
+    ("POST", "/api/calendars/{calendar_id}/days.csv"): MARKET,
+    ("POST", "/api/calendars/{calendar_id}/days.ics"): MARKET,
 }
 FACILITY: Final[dict[Route, Roles]] = {
     ("POST", "/api/facilities"): LENDER,

@@ -20,6 +20,7 @@ from tests.integration.backend.access.everything import Everything, build_everyt
 from tests.integration.backend.access.matrix import GATEWAYS, MATRIX, PUBLIC, Route
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_PUBLIC_IDS = {"instrument_id", "calendar_id"}
 _NOT_ALLOWED = {401, 403}
 
 
@@ -79,7 +80,9 @@ def _parameters(everything: Everything) -> dict[str, Any]:
     return {
         "alert_id": ids["alerts"][0],
         "sha256": ids["sha256"],
+        "calendar_id": ids["calendar"],
         "channel_id": plant.channels["scale-a", "mass"],
+        "differential_id": ids["differential"],
         "drawdown_id": ids["drawdown"],
         "facility_id": plant.facility_id,
         "incident_id": "none",
@@ -162,7 +165,7 @@ def test_another_partys_things_are_not_there(
         # An error may repeat what was asked for; a success may not.
         if status < 400 and any(secret in text for secret in secrets):
             leaks[route] = text[:200]
-        named = {name for name in _PARAMETER.findall(path) if name != "instrument_id"}
+        named = {name for name in _PARAMETER.findall(path) if name not in _PUBLIC_IDS}
         if named and method != "GET" and status < 400:
             leaks[route] = status
     assert leaks == {}

@@ -39,6 +39,8 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "alert_event": LOTS,
     "alert_evidence": LOTS,
     "api_token": frozenset(TRADE),
+    "calendar": ALL,
+    "calendar_day": ALL,
     "channel": PLANT,
     "commodity": ALL,
     "daily_price": ALL,
@@ -59,6 +61,8 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "gateway_command": PLANT_STAFF,
     "gateway_command_outcome": PLANT_STAFF,
     "gateway_key": PLANT,
+    "grade": ALL,
+    "grade_differential": ALL,
     "image": PLANT,
     "image_request": PLANT,
     "instrument": ALL,
@@ -109,6 +113,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
 # The same for whoever is logged in: names of companies, goods and prices are no secrets here.
 PUBLIC: Final = frozenset(
     {"party", "party_key", "commodity", "instrument", "price", "daily_price", "volatility"}
+    | {"calendar", "calendar_day", "grade", "grade_differential"}
 )
 # Who sees everybody's rows of what it sees at all.
 EVERYWHERE: Final = frozenset({Role.OPERATOR, Role.REGULATOR})
@@ -128,19 +133,12 @@ ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "gateway_command": _PLATFORM,
     "sensor_binding": _PLATFORM,
     "commodity": _MARKET,
-    "instrument": _MARKET,
-    "price": _MARKET,
-    "daily_price": _MARKET,
-    "volatility": _MARKET,
 }
 # Who may change rows that concern other parties than its own.
 CHANGES_OF_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "account": _PLATFORM,  # a new password, an end
     "gateway": _PLATFORM,
     "gateway_certificate": _PLATFORM,  # its end
-    "daily_price": _MARKET,
-    "volatility": _MARKET,
-    "price": _MARKET,  # a held price is accepted by a second source
 }
 
 

@@ -79,7 +79,9 @@ def test_a_client_generator_accepts_it(description: dict[str, Any], tmp_path: Pa
     binary = "application/octet-stream"
     options: dict[str, object] = {
         "post_hooks": [],
-        "content_type_overrides": {"text/csv": binary, "application/cbor": binary},
+        "content_type_overrides": {
+            **dict.fromkeys(("text/csv", "text/calendar", "application/cbor"), binary)
+        },
     }
     config.write_text(json.dumps(options), encoding="utf-8")
     command = [

@@ -107,7 +107,7 @@ def test_a_file_of_prices(db: Database, client: httpx.Client) -> None:
 
 
 def test_roles_that_may_not_post_prices(db: Database, client: httpx.Client) -> None:
-    """Borrowers read prices and set none; lenders alone answer for held ones."""
+    """Borrowers read prices and set none."""
     operator = add_actor(db, Role.OPERATOR, "platform")
     client.post("/api/instruments", json=COPPER, headers=bearer(token_for(db, operator)))
     borrower = bearer(token_for(db, add_actor(db, Role.BORROWER)))

@@ -120,14 +120,14 @@ def test_a_held_fall_leaves_no_price_until_a_second_source_agrees(db: Database) 
     assert decided.price == Decimal("20.25")
 
 
-def test_a_lender_answers_for_a_held_price(db: Database) -> None:
+def test_the_owner_answers_for_a_held_price(db: Database) -> None:
     """A person's word counts instead of a second source, once."""
     with db.working() as conn:
         add_oil(conn)
         record(conn, "70", age_s=60)
         record(conn, "-36.98", age_s=50)
         at = NOW - timedelta(seconds=50)
-    with db.acting(make_actor(Role.LENDER)) as conn:
+    with db.acting(make_actor(Role.OPERATOR)) as conn:
         service.accept_held_price(conn, OIL.id, "a", at)
         decided = decide(conn)
         with pytest.raises(NotHeldError):

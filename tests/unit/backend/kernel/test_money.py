@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.money import (
+    CURRENCIES as ISO_4217,
+)
+from backend.money import (
     MINOR_MAX,
     Minor,
     minor_digits,
@@ -39,6 +42,7 @@ def test_rounding_brackets_the_amount(amount: Decimal, currency: str) -> None:
         ("0.009999999999999999999999999999999999999999", "EUR", 0, 1),
         ("1000000000000000.009999999999999999999999", "EUR", 10**17, 10**17 + 1),
         ("-36.98", "USD", -3698, -3698),
+        ("1.00005", "UYW", 10000, 10001),
     ],
 )
 def test_minor_units_are_the_currencys(amount: str, currency: str, down: int, up: int) -> None:
@@ -65,3 +69,18 @@ def test_a_share_is_never_rounded_up(amount: int, bps: int) -> None:
     """Ten thousandths of an amount, in integers."""
     share = share_down_minor(Minor(amount), bps)
     assert share * 10_000 <= amount * bps < (share + 1) * 10_000
+
+
+@pytest.mark.parametrize("currency", ["XXX", "XAU", "XTS", "BGN", "eur", "EURO", "", "ZZZ"])
+def test_an_unknown_currency_has_no_digits(currency: str) -> None:
+    """Two digits are never guessed: metals, test codes and withdrawn codes are no currencies."""
+    with pytest.raises(LookupError, match="ISO 4217"):
+        minor_digits(currency)
+
+
+def test_the_kept_list_has_every_active_code_once() -> None:
+    """165 codes: 17 without a minor unit, 7 with three digits, 2 with four."""
+    digits = sorted(ISO_4217.values())
+
+    assert len(ISO_4217) == 165
+    assert [digits.count(each) for each in (0, 2, 3, 4)] == [17, 139, 7, 2]

@@ -1,4 +1,4 @@
-"""Instruments, prices and what is measured on them, in the database."""
+"""Prices and what is measured on them, in the database."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,75 +12,15 @@ from psycopg.rows import TupleRow
 from backend.db import Conn
 from backend.ids import InstrumentId
 from backend.market.types import (
-    Instrument,
     NewPrice,
     Quality,
     Quote,
     SourceHead,
-    Unit,
     Volatility,
 )
 
-INSTRUMENTS_MAX: Final = 1_000  # A list for people; an installation has tens.
 # A year of trading days has about 252: 500 of them fit into 750 days of the calendar.
 HISTORY_CALENDAR_DAYS_MAX: Final = 750
-
-_INSTRUMENT: Final = (
-    "SELECT i.id, i.name, i.unit, i.currency, i.max_price_age_s, i.jump_max_bps,"
-    " i.haircut_floor_bps, i.short_history_haircut_bps, v.sigma_daily, v.days"
-    " FROM instrument i LEFT JOIN volatility v ON v.instrument_id = i.id"
-)
-
-
-def add_instrument(conn: Conn, instrument: Instrument) -> bool:
-    """Store an instrument; return false when its id is taken."""
-    statement = (
-        "INSERT INTO instrument (id, name, unit, currency, max_price_age_s, jump_max_bps,"
-        " haircut_floor_bps, short_history_haircut_bps) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (id) DO NOTHING"
-    )
-    values = [
-        instrument.id,
-        instrument.name,
-        instrument.unit,
-        instrument.currency,
-        instrument.max_price_age_s,
-        instrument.jump_max_bps,
-        instrument.haircut_floor_bps,
-        instrument.short_history_haircut_bps,
-    ]
-    return conn.execute(statement, values).rowcount == 1
-
-
-def list_instruments(conn: Conn) -> Sequence[Instrument]:
-    """Return every instrument, by id."""
-    query = f"{_INSTRUMENT} ORDER BY i.id LIMIT %s"
-    return [_instrument(row) for row in conn.execute(query, [INSTRUMENTS_MAX])]
-
-
-def load_instruments(
-    conn: Conn, ids: Sequence[InstrumentId]
-) -> Mapping[InstrumentId, tuple[Instrument, Volatility | None]]:
-    """Return the instruments that exist among ``ids``, with what was measured of their prices."""
-    rows = conn.execute(f"{_INSTRUMENT} WHERE i.id = ANY(%s)", [list(ids)])
-    return {InstrumentId(row[0]): (_instrument(row), _volatility(row[8:])) for row in rows}
-
-
-def _volatility(row: TupleRow) -> Volatility | None:
-    return None if row[0] is None else Volatility(sigma_daily=row[0], days=row[1])
-
-
-def _instrument(row: TupleRow) -> Instrument:
-    return Instrument(
-        id=InstrumentId(row[0]),
-        name=row[1],
-        unit=Unit(row[2]),
-        currency=row[3],
-        max_price_age_s=row[4],
-        jump_max_bps=row[5],
-        haircut_floor_bps=row[6],
-        short_history_haircut_bps=row[7],
-    )
 
 
 def lock_prices(conn: Conn, instrument_id: InstrumentId) -> None:

@@ -1,4 +1,4 @@
-"""Prices in, quotes out: load, judge by the rules, store."""
+"""Prices in: judged by the rules, stored."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -7,65 +7,26 @@ from typing import Final
 from backend.db import Conn
 from backend.errors import InvalidError, NotFoundError
 from backend.ids import InstrumentId
-from backend.market import store
-from backend.market.errors import InstrumentTakenError, NotHeldError, PriceContradictsError
+from backend.market.errors import NotHeldError, PriceContradictsError
 from backend.market.rules import (
     PRICE_ABS_MAX,
     PRICE_DECIMALS_MAX,
-    decide_price,
     grade_prices,
     measure_volatility,
     read_price_csv,
 )
+from backend.market.rules.calendars import reach
+from backend.market.store import prices as store
 from backend.market.types import (
     Instrument,
-    InstrumentQuote,
     NewPrice,
     Quality,
     Quote,
-    Quotes,
     Recorded,
 )
 
 SOURCES_MAX: Final = 16  # Of one instrument: each is looked at for each valuation.
 AHEAD_S_MAX: Final = 60  # A feed's clock may be that much before ours; a later price never ages.
-
-
-def add_instrument(conn: Conn, instrument: Instrument) -> Instrument:
-    """Register an instrument.
-
-    Raises:
-        InstrumentTakenError: There is one of that id.
-    """
-    if not store.add_instrument(conn, instrument):
-        raise InstrumentTakenError(instrument.id)
-    return instrument
-
-
-def load_instrument(conn: Conn, instrument_id: InstrumentId) -> Instrument:
-    """Return an instrument.
-
-    Raises:
-        NotFoundError: There is none of that id.
-    """
-    found = store.load_instruments(conn, [instrument_id]).get(instrument_id)
-    if found is None:
-        raise NotFoundError("instrument", instrument_id)
-    return found[0]
-
-
-def load_quotes(conn: Conn, ids: Sequence[InstrumentId], now: datetime) -> Quotes:
-    """Return each instrument that exists with the decision on its price and its volatility."""
-    instruments = store.load_instruments(conn, ids)
-    heads = store.load_heads(conn, ids)
-    return {
-        key: InstrumentQuote(
-            instrument=instrument,
-            decision=decide_price(heads.get(key, ()), instrument, now),
-            volatility=volatility,
-        )
-        for key, (instrument, volatility) in instruments.items()
-    }
 
 
 def check_terms(instrument: Instrument, currency: str, unit: str) -> None:
@@ -106,7 +67,7 @@ def record_prices(
     new = sorted((price for price in prices if price.at not in stored), key=lambda p: p.at)
     if not new:
         return Recorded(accepted=0, held=0, duplicates=len(prices), promoted=0)
-    around = timedelta(seconds=instrument.max_price_age_s)
+    around = reach(instrument)
     near = store.load_quotes(conn, instrument.id, new[0].at - around, new[-1].at + around)
     anchor = store.load_anchor(conn, instrument.id, new[0].at)
     grading = grade_prices(new, instrument, anchor, near)

@@ -1,0 +1,21 @@
+"""Decisions on prices, one module a question."""
+
+from backend.market.rules.goods import decide_goods_price, find_rate
+from backend.market.rules.jumps import agree, grade_prices, move_bps
+from backend.market.rules.price_file import read_price_csv
+from backend.market.rules.prices import PRICE_ABS_MAX, PRICE_DECIMALS_MAX, decide_price
+from backend.market.rules.volatility import log_returns, measure_volatility
+
+__all__ = [
+    "PRICE_ABS_MAX",
+    "PRICE_DECIMALS_MAX",
+    "agree",
+    "decide_goods_price",
+    "decide_price",
+    "find_rate",
+    "grade_prices",
+    "log_returns",
+    "measure_volatility",
+    "move_bps",
+    "read_price_csv",
+]

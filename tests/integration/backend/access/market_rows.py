@@ -1,0 +1,40 @@
+"""Rows of what one plant's lender says of its instruments."""
+
+from typing import Any
+
+from psycopg.types.range import DateRange
+
+from backend.db import Conn
+from backend.parties.types import Role
+from tests.builders import NOW
+from tests.plant import Plant, insert
+
+
+def add_market_rows(conn: Conn, plant: Plant) -> dict[str, Any]:
+    """Return the ids by which the rows are found."""
+    lender = plant.actors[Role.LENDER]
+    calendar = insert(
+        conn,
+        "calendar",
+        id=f"CALENDAR-{plant.name}".upper(),
+        name="x",
+        week="1111100",
+        owner_party=lender.party_id,
+    )
+    insert(conn, "calendar_day", calendar_id=calendar, day=NOW.date(), trades=False, name="x")
+    differentials: list[int] = []
+    for instrument_id in plant.instruments.values():
+        grade = insert(conn, "grade", instrument_id=instrument_id, code="A")
+        differentials.append(
+            insert(
+                conn,
+                "grade_differential",
+                grade_id=grade,
+                kind="absolute",
+                amount=1,
+                valid=DateRange(NOW.date(), None),
+                set_by=lender.account_id,
+                set_at=NOW,
+            )
+        )
+    return {"calendar": calendar, "differential": differentials[0]}
