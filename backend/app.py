@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from backend import problems
 from backend.alerts import http as alerts
+from backend.applications import http as applications
 from backend.certificates import http as certificates
 from backend.clock import Clock, SystemClock
 from backend.collateral import http as collateral
@@ -98,6 +99,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
         releases,
         stock_takes,
         notifications,
+        applications,
         uplink,
         web,
     ):

@@ -20,6 +20,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from backend.alerts import service as alerts
+from backend.applications import service as applications
 from backend.clock import Clock, SystemClock
 from backend.collateral import service as collateral
 from backend.collateral.types import LotChange
@@ -123,6 +124,7 @@ class Timekeeper:
         self._duty(conn, "due", self._relock_due)
         self._duty(conn, "challenge", self._challenge)
         self._duty(conn, "unattended", self._note_unattended)
+        self._duty(conn, "applications", self._expire_applications)
         now_s = self.clock.monotonic_s()
         if self.housekept_s is None or now_s - self.housekept_s >= HOUSEKEEPING_S:
             self.housekept_s = now_s
@@ -244,6 +246,11 @@ class Timekeeper:
         """Note the critical alerts that nobody has acknowledged in time."""
         with self.db.working(conn):
             alerts.note_unattended(conn, now)
+
+    def _expire_applications(self, conn: Conn, now: datetime) -> None:
+        """End what waited past its deadline: an offer that nobody signed in time."""
+        with self.db.working(conn):
+            applications.expire_due(conn, now)
 
     def _relock_due(self, conn: Conn, now: datetime) -> None:
         with self.db.working(conn):

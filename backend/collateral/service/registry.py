@@ -142,6 +142,24 @@ def accept_pledge(
     return load_pledge(conn, pledge_id)
 
 
+def activate_pledge(
+    conn: Conn, actor: Actor, pledge_id: PledgeId, facility_id: FacilityId, now: datetime
+) -> Pledge:
+    """Let a proposed pledge begin under the facility that both its parties agreed on by contract.
+
+    The caller has that contract; the actor may be the keeper of the goods, who sees no facility.
+
+    Raises:
+        NotFoundError: There is no such pledge.
+        PledgeRefusedError: It is not proposed any more.
+        PledgedError: One of its lots is pledged already.
+    """
+    pledge = _locked(conn, pledge_id, "proposed")
+    store.save_active(conn, pledge_id, facility_id, now)
+    _note(conn, actor, pledge, "pledge_accepted", now)
+    return load_pledge(conn, pledge_id)
+
+
 def reject_pledge(conn: Conn, actor: Actor, pledge_id: PledgeId, now: datetime) -> Pledge:
     """Reject a proposed pledge.
 

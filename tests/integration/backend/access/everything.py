@@ -12,6 +12,7 @@ from backend.db import Conn
 from backend.parties.types import Role
 from schemas.keys import key_id_of
 from tests.builders import NOW
+from tests.integration.backend.access.application_rows import add_application_rows
 from tests.integration.backend.access.image_rows import add_image_rows, image_of
 from tests.integration.backend.access.market_rows import add_market_rows
 from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows, book_ids
@@ -26,6 +27,10 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "alert": "id = ANY(%(alerts)s)",
     "alert_event": "alert_id = ANY(%(alerts)s)",
     "alert_evidence": "alert_id = ANY(%(alerts)s)",
+    "application": "id = ANY(%(applications)s)",
+    "application_document": "application_id = ANY(%(applications)s)",
+    "application_seat": "application_id = ANY(%(applications)s)",
+    "application_step": "application_id = ANY(%(applications)s)",
     "api_token": "account_id = ANY(%(accounts)s)",
     "calendar": "id = %(calendar)s",
     "calendar_day": "calendar_id = %(calendar)s",
@@ -157,6 +162,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
         **released,
         **told,
         **market,
+        "applications": [add_application_rows(conn, plant)],
         "items": [item.id for items in plant.items.values() for item in items],
         "lots": list(plant.lots.values()),
         "parties": [actor.party_id for actor in plant.actors.values()],

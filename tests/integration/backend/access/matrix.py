@@ -18,6 +18,7 @@ AUDITORS: Final[Roles] = frozenset({Role.OPERATOR, Role.REGULATOR})
 KEEPERS: Final[Roles] = frozenset({Role.OPERATOR, Role.LOGISTICS})
 LOOKERS: Final[Roles] = KEEPERS | AUDITORS
 LOAN: Final[Roles] = frozenset({Role.LENDER, Role.BORROWER})
+TRADE: Final[Roles] = LOAN | LOGISTICS
 WATCHERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
 PLAYERS: Final[Roles] = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})
 MARKET: Final[Roles] = frozenset({Role.LENDER, Role.OPERATOR})
@@ -140,6 +141,15 @@ RELEASES: Final[dict[Route, Roles]] = {
     ("GET", "/api/lots/{lot_id}/stock-takes"): ALL,
     ("GET", "/api/stock-takes/{stock_take_id}"): ALL,
 }
+APPLICATIONS: Final[dict[Route, Roles]] = {
+    ("GET", "/api/application-kinds"): ALL,
+    ("POST", "/api/applications"): BORROWER,
+    ("GET", "/api/applications"): ALL,
+    ("GET", "/api/applications/{application_id}"): ALL,
+    ("POST", "/api/applications/{application_id}/steps"): TRADE,
+    ("GET", "/api/applications/{application_id}/documents/{document}"): ALL,
+    ("GET", "/api/applications/{application_id}/free-lots"): LOGISTICS,
+}
 ALERTS: Final[dict[Route, Roles]] = {
     ("GET", "/api/alerts"): ALL,
     ("GET", "/api/alerts/{alert_id}"): ALL,
@@ -223,6 +233,7 @@ MATRIX: Final[dict[Route, Roles]] = (
     | COLLATERAL
     | FACILITY
     | RELEASES
+    | APPLICATIONS
     | ALERTS
     | NOTIFICATIONS
     | CONSOLE

@@ -79,6 +79,8 @@ def _parameters(everything: Everything) -> dict[str, Any]:
     plant, ids = everything.plant, everything.ids
     return {
         "alert_id": ids["alerts"][0],
+        "application_id": ids["applications"][0],
+        "document": "contract",
         "sha256": ids["sha256"],
         "calendar_id": ids["calendar"],
         "channel_id": plant.channels["scale-a", "mass"],

@@ -1,0 +1,1 @@
+"""Applications for a loan: one workflow engine, the steps and documents of each kind."""

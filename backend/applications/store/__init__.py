@@ -1,0 +1,1 @@
+"""Applications in the database, and what their steps are decided on."""
