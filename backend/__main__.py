@@ -12,6 +12,7 @@ import uvicorn
 
 from backend.ca_cli import ca_cli
 from backend.clock import SystemClock
+from backend.contract_cli import contract_cli
 from backend.db import Database
 from backend.errors import InvalidError
 from backend.gateway_cli import gateway_cli
@@ -35,6 +36,7 @@ cli.add_typer(ca_cli, name="ca")
 cli.add_typer(release_cli, name="release")
 cli.command()(backtest)
 cli.command()(stress)
+cli.add_typer(contract_cli, name="contract")
 
 
 @cli.command()
