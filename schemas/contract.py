@@ -42,8 +42,8 @@ class DayCount(StrEnum):
     """How days of interest are counted."""
 
     ACT_360 = "act/360"
-    ACT_365 = "act/365"
-    THIRTY_360 = "30/360"
+    ACT_365F = "act/365f"
+    E30_360 = "30e/360"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,7 @@ from backend.collateral.types import Condition, Custody, QuantityState, Surveill
 from backend.facility.types import Reason
 from backend.ids import ApplicationId, LotId
 from backend.money import Minor
-from backend.valuation.rules import MODEL
-from backend.valuation.types import LotValue
+from backend.valuation.types import HaircutModel, LotValue
 
 # Older than this, what was measured says what was there, not what is.
 MEASURED_WITHIN: Final = timedelta(minutes=15)
@@ -61,7 +60,7 @@ def draw_certificate(
         valid_until=now + VALID_FOR,
         currency=currency,
         horizon_days=HORIZON_DAYS,
-        model=MODEL,
+        model=HaircutModel.T4_99.value,
         value_minor=Minor(sum(line.value_minor for line in lines)),
         lendable_minor=Minor(sum(line.lendable_minor for line in lines)),
         lots=lines,

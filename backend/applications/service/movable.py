@@ -35,21 +35,26 @@ from backend.facility import service as facility_service
 from backend.facility.service import drawdowns, facilities
 from backend.facility.service.drawdowns import FAILED, NewDrawdown, NewRepayment
 from backend.facility.service.standings import assess_one, opener
+from backend.facility.store import accruals, loans
 from backend.facility.store import drawdowns as drawdown_store
 from backend.facility.types import (
+    Component,
+    DayCount,
     Drawdown,
     DrawdownState,
+    Due,
     Facility,
     Lines,
     LineStanding,
     LineState,
+    Rate,
     Reason,
 )
 from backend.ids import DrawdownId, FacilityId, RepaymentId
 from backend.market import service as market
 from backend.money import Minor
 from backend.parties import store as parties
-from backend.valuation.rules import value_lots
+from backend.valuation.rules import default_policy, value_lots
 from backend.valuation.types import Terms
 from schemas.contract import Contract, decode_contract
 
@@ -71,7 +76,7 @@ def load_facts(
     if "goods_priced" in names:
         found = [lot.facts for lot in facts.lots]
         quotes = market.load_quotes(conn, sorted({lot.instrument_id for lot in found}), now)
-        facts = replace(facts, values=value_lots(found, quotes, _terms(application)))
+        facts = replace(facts, values=value_lots(found, quotes, _terms(application), now))
     if names & _LOOKS_AT_CERTIFICATE:
         kept = applications.load_document(conn, application.id, DocumentKind.CERTIFICATE)
         certificate = None if kept is None else decode_certificate(kept.content)
@@ -101,9 +106,7 @@ def _to_sign(conn: Conn, application: Application, name: str) -> Document | None
 def _terms(application: Application) -> Terms:
     return Terms(
         currency=application.currency,
-        liquidation_horizon_days=HORIZON_DAYS,
-        reserve_minor=Minor(0),
-        ttl_s=VALUATION_TTL_S,
+        policy=default_policy(Minor(0), VALUATION_TTL_S, HORIZON_DAYS),
     )
 
 
@@ -183,6 +186,12 @@ def _open_facility(doing: Doing) -> Application:
         open=True,
     )
     facilities.open_facility(doing.conn, doing.actor, facility, doing.now)
+    rate = Rate(
+        from_day=doing.now.date(),
+        day_count=DayCount(contract.day_count.value),
+        annual_bps=contract.rate_bps,
+    )
+    accruals.add_rate(doing.conn, facility.id, rate, doing.actor.account_id, doing.now)
     return replace(application, facility_id=facility.id)
 
 
@@ -224,7 +233,20 @@ def _authorise_drawdown(doing: Doing) -> Application:
 
 
 def _disburse_drawdown(doing: Doing) -> Application:
-    return _move_drawdown(doing, "disburse", drawdowns.disburse_drawdown)
+    """Pay out; what was drawn falls due with its interest when the contract's term is over."""
+    moved = _move_drawdown(doing, "disburse", drawdowns.disburse_drawdown)
+    assert moved.facility_id is not None
+    assert moved.drawdown_id is not None
+    drawdown = drawdown_store.load_drawdown(doing.conn, moved.drawdown_id)
+    assert drawdown is not None
+    due_on = doing.now.date() + timedelta(days=_contract(doing).term_days)
+    for component, amount_minor in (
+        (Component.PRINCIPAL, drawdown.amount_minor),
+        (Component.INTEREST, None),
+    ):
+        due = Due(due_on=due_on, component=component, amount_minor=amount_minor, set_at=doing.now)
+        loans.add_due(doing.conn, moved.facility_id, due, doing.actor.account_id)
+    return moved
 
 
 def _move_drawdown(doing: Doing, step: str, move: Callable[..., Drawdown]) -> Application:

@@ -31,7 +31,7 @@ from backend.errors import InvalidError
 from backend.ids import ApplicationId, InstrumentId, LotId, PartyId
 from backend.market.types import Instrument, InstrumentQuote, Unit, Usable
 from backend.money import Minor
-from backend.valuation.rules import value_lots
+from backend.valuation.rules import default_policy, value_lots
 from backend.valuation.types import LotFacts, LotValue, Terms
 from tests.builders import NOW
 
@@ -89,9 +89,9 @@ def values_of(*lots: LotSeen, price: str = "8000", stale: bool = False) -> tuple
     stale_at = NOW + timedelta(hours=1)
     usable = Usable(price=Decimal(price), at=NOW, source="x", stale_at=stale_at)
     quote = InstrumentQuote(instrument=instrument, decision=usable, volatility=None)
-    terms = Terms(currency="EUR", liquidation_horizon_days=20, reserve_minor=Minor(0), ttl_s=60)
+    terms = Terms(currency="EUR", policy=default_policy(Minor(0), 60, 20))
     quotes = {} if stale else {COPPER: quote}
-    return value_lots([each.facts for each in lots], quotes, terms)
+    return value_lots([each.facts for each in lots], quotes, terms, NOW)
 
 
 ASKED = {
