@@ -30,7 +30,7 @@ from schemas.release import order_content_type
 from tests.conformance.vectors import VECTORS
 
 
-def goods(lot: int, **overrides: Any) -> Goods:
+def goods(lot: int, **overrides: Any) -> Goods:  # noqa: ANN401 - any of its fields
     """Return a lot of copper."""
     values: dict[str, Any] = {
         "lot": UUID(int=lot),
