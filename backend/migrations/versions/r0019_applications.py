@@ -7,12 +7,12 @@ import psycopg
 from alembic import op
 from psycopg.rows import TupleRow
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-_SQL = Path(__file__).parents[1] / "sql" / "0026_applications.sql"
+_SQL = Path(__file__).parents[1] / "sql" / "0027_applications.sql"
 
 
 def upgrade() -> None:
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: what was applied for and signed would be forgotten."""
-    message = "there is no way back to revision 0017: restore a backup of it"
+    message = "there is no way back to revision 0018: restore a backup of it"
     raise RuntimeError(message)
