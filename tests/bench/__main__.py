@@ -17,6 +17,8 @@ BENCHES = (
     "console",
     "gateway_cpu",
     "gateway_faults",
+    "revaluation",
+    "tick_to_locks",
 )
 """Modules of this folder, each with ``measure() -> list[Result]``; in the order of running."""
 
