@@ -12,7 +12,8 @@ import typer
 
 from backend.clock import SystemClock
 from backend.errors import InvalidError
-from backend.market.rules import FILE_BYTES_MAX, read_price_csv
+from backend.market.rules import read_price_csv
+from backend.market.rules.price_file import FILE_BYTES_MAX
 from backend.market.types import PriceTable
 from backend.risk_cli.backtest_page import backtest_page
 from backend.risk_cli.facts import facts

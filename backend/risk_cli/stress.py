@@ -19,7 +19,7 @@ from backend.clock import SystemClock
 from backend.db import Conn, Database
 from backend.errors import InvalidError, RefusedError
 from backend.facility.rules.standing import decide_standing
-from backend.facility.service.standings import load_holdings
+from backend.facility.service.holdings import load_holdings
 from backend.facility.store import facilities
 from backend.facility.types import Holding, Standing
 from backend.ids import PartyId, SiteId

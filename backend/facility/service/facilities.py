@@ -76,7 +76,7 @@ def lock_manually(
             locks.save_lock_details(conn, {lock.id: detail})
             break
     else:
-        locks.add_locks(conn, facility_id, [manual], now, opener(actor))
+        locks.add_locks(conn, [(facility_id, manual)], now, opener(actor))
     event = NewEvent(
         facility_id=facility_id,
         at=now,

@@ -4,7 +4,7 @@ Whoever settles holds the facilities' rows (``store.facilities.lock_facilities``
 everything else after that: then no drawdown is decided between the evidence and its lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -19,9 +19,9 @@ from backend.errors import NotFoundError
 from backend.facility.rules.locks import diff_locks
 from backend.facility.rules.standing import alert_steps, decide_standing
 from backend.facility.service import books
-from backend.facility.store import calls, drawdowns, facilities, loans, locks, pledges
+from backend.facility.service.holdings import load_holdings
+from backend.facility.store import calls, drawdowns, facilities, locks
 from backend.facility.types import (
-    CriticalAlert,
     Drawdown,
     DrawdownState,
     Holding,
@@ -30,17 +30,18 @@ from backend.facility.types import (
     LockReason,
     MarginCall,
     NewEvent,
+    OpenLock,
     Reason,
-    Schedule,
     Standing,
 )
-from backend.ids import FacilityId, InstrumentId, LotId, ValuationId
-from backend.market import service as market
+from backend.ids import FacilityId, ValuationId
 from backend.parties.types import Actor
 from backend.valuation import store as valuations
-from backend.valuation.types import LotFacts
+from backend.valuation.types import Valuation
 
 log = structlog.get_logger()
+
+LockChanges = tuple[Sequence[Lock], Mapping[int, str], Sequence[OpenLock]]
 
 # What a rule raises when it meets what it was not made for. Not what the database raises.
 RULE_ERRORS: Final = (
@@ -75,8 +76,8 @@ def relock(
         except RULE_ERRORS as error:
             _lock_unevaluated(conn, holding, error, now, opened_by)
         else:
-            settle(conn, standing, now, opened_by)
             standings.append(standing)
+    settle_all(conn, standings, now, opened_by)
     alerts.take(conn, [alert_steps(standing) for standing in standings], now)
     return standings
 
@@ -91,7 +92,7 @@ def _lock_unevaluated(
     reason, detail = LockReason.UNEVALUATED, f"the rules could not be applied: {name}"
     events: list[NewEvent] = []
     if all(lock.reason is not reason for lock in holding.opened):
-        locks.add_locks(conn, key, [Lock(reason=reason, detail=detail)], now, actor)
+        locks.add_locks(conn, [(key, Lock(reason=reason, detail=detail))], now, actor)
         events.append(_lock_event(key, "lock_opened", reason, detail, now, actor))
     why = (Reason(code=reason.value, detail=detail),)
     events += [
@@ -103,51 +104,6 @@ def _lock_unevaluated(
 def assess(conn: Conn, facility_ids: Sequence[FacilityId], now: datetime) -> Sequence[Standing]:
     """Return facilities as everything known now says they are, by id; nothing is written."""
     return [decide_standing(holding, now) for holding in load_holdings(conn, facility_ids, now)]
-
-
-def load_holdings(
-    conn: Conn, facility_ids: Sequence[FacilityId], now: datetime
-) -> Sequence[Holding]:
-    """Return all that decisions on facilities rest on, by id."""
-    found = facilities.load_facilities(conn, facility_ids)
-    policies = valuations.load_policies(conn, facility_ids)
-    baskets = valuations.load_baskets(conn, facility_ids)
-    lots = [lot for basket in baskets.values() for lot in basket]
-    instruments: list[InstrumentId] = sorted({lot.instrument_id for lot in lots})
-    quotes = market.load_quotes(conn, instruments, now)
-    alerts_of: dict[LotId, list[CriticalAlert]] = {}
-    for alert in locks.load_critical_alerts(conn, [lot.lot_id for lot in lots]):
-        alerts_of.setdefault(alert.lot_id, []).append(alert)
-    pending = drawdowns.load_pending(conn, facility_ids)
-    opened = locks.load_open_locks(conn, facility_ids)
-    called = calls.load_calls(conn, facility_ids)
-    pledged = pledges.load_pledges(conn, facility_ids)
-    schedules = loans.load_schedules(conn, facility_ids, now)
-    holdings: list[Holding] = []
-    for facility, newest in found:
-        basket = baskets.get(facility.id, ())
-        own = [alert for lot in basket for alert in alerts_of.get(lot.lot_id, ())]
-        holdings.append(
-            Holding(
-                facility=facility,
-                newest=newest,
-                lots=tuple(_with_alerts(lot, alerts_of.get(lot.lot_id, ())) for lot in basket),
-                quotes=quotes,
-                alerts=tuple(sorted(own, key=lambda alert: alert.id)),
-                pending=tuple(pending.get(facility.id, ())),
-                opened=tuple(opened.get(facility.id, ())),
-                call=called.get(facility.id),
-                pledges=tuple(pledged.get(facility.id, ())),
-                schedule=schedules.get(facility.id, Schedule()),
-                lending_policy=policies.get(facility.id),
-            )
-        )
-    return holdings
-
-
-def _with_alerts(lot: LotFacts, found: Sequence[CriticalAlert]) -> LotFacts:
-    """Return a lot with its alerts' ids: evidence for what its state says."""
-    return replace(lot, alert_ids=tuple(alert.id for alert in found)) if found else lot
 
 
 def assess_one(conn: Conn, facility_id: FacilityId, now: datetime) -> Standing:
@@ -179,35 +135,67 @@ def hold(conn: Conn, facility_id: FacilityId) -> None:
 
 def settle(conn: Conn, standing: Standing, now: datetime, actor: str) -> ValuationId:
     """Store what an assessment of a held facility found; return the valuation that is in force."""
-    newest = standing.holding.newest
-    if newest is None or standing.is_new:
-        valuation_id = ValuationId(uuid4())
-        valuations.append_valuations(conn, {valuation_id: standing.valuation})
-    else:
-        valuation_id = newest.id
-    events = [
-        *_settle_line(conn, standing, valuation_id, now, actor),
-        *_settle_call(conn, standing, valuation_id, now, actor),
-        *_settle_locks(conn, standing, now, actor),
-        *_settle_promises(conn, standing, now, actor),
-    ]
-    if events:
-        facilities.append_events(conn, events)
-    return valuation_id
+    return settle_all(conn, [standing], now, actor)[0]
 
 
-def _settle_line(
-    conn: Conn, standing: Standing, valuation_id: ValuationId, now: datetime, actor: str
-) -> Sequence[NewEvent]:
+def settle_all(
+    conn: Conn, standings: Sequence[Standing], now: datetime, actor: str
+) -> Sequence[ValuationId]:
+    """Store what assessments of held facilities found, with a few statements for all of them.
+
+    Returns the valuations that are in force, in the standings' order.
+    """
+    new: dict[ValuationId, Valuation] = {}
+    in_force: list[ValuationId] = []
+    for standing in standings:
+        newest = standing.holding.newest
+        if newest is None or standing.is_new:
+            in_force.append(ValuationId(uuid4()))
+            new[in_force[-1]] = standing.valuation
+        else:
+            in_force.append(newest.id)
+    pairs = list(zip(standings, in_force, strict=True))
+    valuations.append_valuations(conn, new)
+    facilities.save_valued(conn, [_valued(*pair) for pair in pairs if _has_moved(*pair)])
+    changes = [diff_locks(each.holding.opened, each.locks) for each in standings]
+    _settle_locks(conn, standings, changes, now, actor)
+    events: list[NewEvent] = []
+    for (standing, valuation_id), (to_open, _, to_lift) in zip(pairs, changes, strict=True):
+        key = standing.holding.facility.id
+        events += [
+            *_line_events(standing, valuation_id, now, actor),
+            *_settle_call(conn, standing, valuation_id, now, actor),
+            *(_lock_event(key, "lock_opened", e.reason, e.detail, now, actor) for e in to_open),
+            *(_lock_event(key, "lock_lifted", e.reason, e.detail, now, actor) for e in to_lift),
+            *_settle_promises(conn, standing, now, actor),
+        ]
+    facilities.append_events(conn, events)
+    return in_force
+
+
+def _has_moved(standing: Standing, valuation_id: ValuationId) -> bool:
     facility, newest = standing.holding.facility, standing.holding.newest
-    unchanged = (
-        newest is not None
-        and newest.id == valuation_id
-        and facility.standing == standing.line
-        and facility.cure_by == standing.cure_by
+    return (
+        newest is None
+        or newest.id != valuation_id
+        or facility.standing != standing.line
+        or facility.cure_by != standing.cure_by
     )
-    if not unchanged:
-        facilities.save_valued(conn, facility.id, valuation_id, standing.line, standing.cure_by)
+
+
+def _valued(standing: Standing, valuation_id: ValuationId) -> facilities.Valued:
+    return facilities.Valued(
+        facility_id=standing.holding.facility.id,
+        valuation_id=valuation_id,
+        standing=standing.line,
+        cure_by=standing.cure_by,
+    )
+
+
+def _line_events(
+    standing: Standing, valuation_id: ValuationId, now: datetime, actor: str
+) -> Sequence[NewEvent]:
+    facility = standing.holding.facility
     if facility.standing.state is standing.line.state:
         return []
     worse = list(LineState).index(standing.line.state) > list(LineState).index(
@@ -272,25 +260,28 @@ def call_event(
     )
 
 
-def _settle_locks(conn: Conn, standing: Standing, now: datetime, actor: str) -> Sequence[NewEvent]:
-    facility_id = standing.holding.facility.id
-    to_open, reworded, to_lift = diff_locks(standing.holding.opened, standing.locks)
-    if to_open:
-        locks.add_locks(conn, facility_id, to_open, now, actor)
-    if reworded:
-        locks.save_lock_details(conn, reworded)
-    if to_lift:
-        locks.save_locks_lifted(conn, [lock.id for lock in to_lift], now, actor)
-    return [
-        *(
-            _lock_event(facility_id, "lock_opened", lock.reason, lock.detail, now, actor)
+def _settle_locks(
+    conn: Conn,
+    standings: Sequence[Standing],
+    changes: Sequence[LockChanges],
+    now: datetime,
+    actor: str,
+) -> None:
+    """Open, reword and lift the locks of all of them."""
+    locks.add_locks(
+        conn,
+        [
+            (standing.holding.facility.id, lock)
+            for standing, (to_open, _, _) in zip(standings, changes, strict=True)
             for lock in to_open
-        ),
-        *(
-            _lock_event(facility_id, "lock_lifted", lock.reason, lock.detail, now, actor)
-            for lock in to_lift
-        ),
-    ]
+        ],
+        now,
+        actor,
+    )
+    reworded = {key: detail for _, details, _ in changes for key, detail in details.items()}
+    locks.save_lock_details(conn, reworded)
+    to_lift = [lock.id for _, _, lifted in changes for lock in lifted]
+    locks.save_locks_lifted(conn, to_lift, now, actor)
 
 
 def _lock_event(

@@ -5,6 +5,7 @@ promised or locked holds it until the commit. Several are always taken in the or
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -250,25 +251,33 @@ def facilities_open(conn: Conn) -> Sequence[FacilityId]:
     return [FacilityId(row[0]) for row in conn.execute(query)]
 
 
-def save_valued(
-    conn: Conn,
-    facility_id: FacilityId,
-    valuation_id: ValuationId,
-    standing: LineStanding,
-    cure_by: datetime | None,
-) -> None:
-    """Point a facility to its newest valuation and say where it stands."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Valued:
+    """A facility's newest valuation and where it stands since."""
+
+    facility_id: FacilityId
+    valuation_id: ValuationId
+    standing: LineStanding
+    cure_by: datetime | None
+
+
+def save_valued(conn: Conn, rows: Sequence[Valued]) -> None:
+    """Point facilities to their newest valuations and say where they stand."""
+    if not rows:
+        return
     statement = (
-        "UPDATE facility SET valuation_id = %s, line_state = %s, recovered_valuations = %s,"
-        " recovering_to = %s, cure_by = %s WHERE id = %s"
+        "UPDATE facility SET valuation_id = t.v, line_state = t.s, recovered_valuations = t.n,"
+        " recovering_to = t.r, cure_by = t.c FROM unnest(%s::uuid[], %s::uuid[], %s::text[],"
+        " %s::int[], %s::text[], %s::timestamptz[]) AS t (f, v, s, n, r, c) WHERE id = t.f"
     )
+    recovering = [each.standing.recovering_to for each in rows]
     values = [
-        valuation_id,
-        standing.state.value,
-        standing.recovered_valuations,
-        None if standing.recovering_to is None else standing.recovering_to.value,
-        cure_by,
-        facility_id,
+        [each.facility_id for each in rows],
+        [each.valuation_id for each in rows],
+        [each.standing.state.value for each in rows],
+        [each.standing.recovered_valuations for each in rows],
+        [None if each is None else each.value for each in recovering],
+        [each.cure_by for each in rows],
     ]
     conn.execute(statement, values)
 
@@ -280,19 +289,21 @@ def save_closed(conn: Conn, facility_id: FacilityId, now: datetime) -> None:
 
 
 def append_events(conn: Conn, events: Sequence[NewEvent]) -> None:
-    """Store what happened."""
+    """Store what happened, in order."""
+    if not events:
+        return
     statement = (
         "INSERT INTO facility_event (facility_id, at, actor, what, detail)"
-        " VALUES (%s, %s, %s, %s, %s)"
+        " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::jsonb[])"
     )
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            statement,
-            [
-                (each.facility_id, each.at, each.actor, each.what, Jsonb(dict(each.detail)))
-                for each in events
-            ],
-        )
+    values = [
+        [each.facility_id for each in events],
+        [each.at for each in events],
+        [each.actor for each in events],
+        [each.what for each in events],
+        [Jsonb(dict(each.detail)) for each in events],
+    ]
+    conn.execute(statement, values)
 
 
 def list_events(conn: Conn, facility_id: FacilityId, before_id: int) -> Sequence[FacilityEvent]:

@@ -31,20 +31,25 @@ def load_open_locks(
 
 
 def add_locks(
-    conn: Conn, facility_id: FacilityId, locks: Sequence[Lock], now: datetime, opened_by: str
+    conn: Conn, locks: Sequence[tuple[FacilityId, Lock]], now: datetime, opened_by: str
 ) -> None:
-    """Open locks."""
+    """Open locks, each of its facility."""
+    if not locks:
+        return
     statement = (
         "INSERT INTO facility_lock (facility_id, reason, detail, opened_at, opened_by)"
-        " SELECT %s, r, d, %s, %s FROM unnest(%s::text[], %s::text[]) AS t (r, d)"
+        " SELECT f, r, d, %s, %s FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS t (f, r, d)"
     )
-    reasons = [lock.reason.value for lock in locks]
-    details = [lock.detail for lock in locks]
-    conn.execute(statement, [facility_id, now, opened_by, reasons, details])
+    keys = [key for key, _ in locks]
+    reasons = [lock.reason.value for _, lock in locks]
+    details = [lock.detail for _, lock in locks]
+    conn.execute(statement, [now, opened_by, keys, reasons, details])
 
 
 def save_lock_details(conn: Conn, details: Mapping[int, str]) -> None:
     """Say anew why locks hold."""
+    if not details:
+        return
     statement = (
         "UPDATE facility_lock SET detail = t.d FROM unnest(%s::bigint[], %s::text[]) AS t (i, d)"
         " WHERE id = t.i"
@@ -54,6 +59,8 @@ def save_lock_details(conn: Conn, details: Mapping[int, str]) -> None:
 
 def save_locks_lifted(conn: Conn, ids: Sequence[int], now: datetime, lifted_by: str) -> None:
     """Lift locks."""
+    if not ids:
+        return
     statement = "UPDATE facility_lock SET lifted_at = %s, lifted_by = %s WHERE id = ANY(%s)"
     conn.execute(statement, [now, lifted_by, list(ids)])
 
