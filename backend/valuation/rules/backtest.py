@@ -23,12 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import InvalidError
-from backend.market.rules import (
-    EWMA_DECAY,
-    VOLATILITY_DAYS_MAX,
-    log_returns,
-    measure_volatility,
-)
+from backend.market.rules import log_returns, measure_volatility
+from backend.market.rules.volatility import EWMA_DECAY, VOLATILITY_DAYS_MAX
 from backend.market.types import PriceTable
 from backend.valuation.rules.coverage_tests import (
     Light,
