@@ -29,7 +29,13 @@ from backend.config import Settings
 from backend.db import Conn, Database
 from backend.errors import UnavailableError
 from backend.facility import service as facility
-from backend.facility.store import changes, drawdowns, facilities, facilities_of_lots
+from backend.facility.store import (
+    accruals,
+    changes,
+    drawdowns,
+    facilities,
+    facilities_of_lots,
+)
 from backend.ids import FacilityId, InstrumentId, LotId
 from backend.log import configure_log
 from backend.market import store as market
@@ -121,6 +127,7 @@ class Timekeeper:
     def _tick(self, conn: Conn) -> None:
         """Do what the second hand brings."""
         self._duty(conn, "sweep", self._sweep)
+        self._duty(conn, "accrue", self._accrue)
         self._duty(conn, "due", self._relock_due)
         self._duty(conn, "challenge", self._challenge)
         self._duty(conn, "unattended", self._note_unattended)
@@ -257,6 +264,26 @@ class Timekeeper:
             due = {*facilities.facilities_due(conn, now)}
             due |= {*drawdowns.facilities_with_expired(conn, now)}
         self._relock(conn, sorted(due), now, "due")
+
+    def _accrue(self, conn: Conn, now: datetime) -> None:
+        """Book interest, fees and penalties of the days that are over; one facility at a time."""
+        with self.db.working(conn):
+            behind = accruals.facilities_to_accrue(conn, now)
+        for facility_id in behind:
+            try:
+                self._accrue_one(conn, facility_id, now)
+            except Exception as error:
+                if conn.closed or conn.broken:
+                    raise
+                FAILED.labels("accrue", type(error).__name__).inc()
+                log.exception("accrual_failed", facility=str(facility_id))
+
+    def _accrue_one(self, conn: Conn, facility_id: FacilityId, now: datetime) -> None:
+        def accrue() -> None:
+            with self.db.working(conn):
+                facility.accrue_days(conn, [facility_id], now, OPENED_BY)
+
+        self.db.retrying(accrue)
 
     def _relock_priced(self, conn: Conn, now: datetime) -> None:
         """Relock what is valued at the instruments whose newest quotes are not what they were."""

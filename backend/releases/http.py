@@ -12,6 +12,7 @@ from backend.deps import AsLender, AsLogistics, CurrentActor, Db, Now
 from backend.ids import LotId, ReleaseId
 from backend.party_keys.rules import MESSAGE_HEX_MAX
 from backend.releases import service, store
+from backend.releases.errors import OrderRefusedError
 from backend.releases.service import OrderView
 from backend.releases.types import OrderRecord
 
@@ -86,7 +87,12 @@ def issue_release_order(
         with db.acting(actor) as conn:
             return service.issue(conn, actor, body.message, now)
 
-    return _detail(db.retrying(issue))
+    try:
+        return _detail(db.retrying(issue))
+    except OrderRefusedError as error:
+        with db.acting(actor) as conn:
+            service.note_refused(conn, actor, error, now)
+        raise
 
 
 @router.get("")

@@ -6,6 +6,8 @@ then the facility: so no order changes while it is being executed.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
 
 from backend.collateral.service import hold
 from backend.collateral.store import registry
@@ -13,10 +15,11 @@ from backend.db import Conn
 from backend.errors import ForbiddenError, NotFoundError
 from backend.facility import service as facilities
 from backend.facility.rules.release import decide_release
+from backend.facility.service.refusals import note_refusal
 from backend.facility.service.standings import assess_one, opener
 from backend.facility.service.standings import hold as hold_facility
-from backend.facility.types import Refuse
-from backend.ids import LotId, ReleaseId
+from backend.facility.types import Reason, Refuse
+from backend.ids import FacilityId, LotId, ReleaseId
 from backend.parties.types import Actor
 from backend.party_keys import service as party_keys
 from backend.party_keys.rules import malformed, parse_message
@@ -69,11 +72,30 @@ def issue(conn: Conn, actor: Actor, text: str, now: datetime) -> OrderView:
         raise OrderRefusedError(
             "facility_can_not_spare",
             "; ".join(reason.detail for reason in decision.reasons),
-            reasons=[{"code": each.code, "detail": each.detail} for each in decision.reasons],
+            reasons=[
+                {"code": each.code, "detail": each.detail, "numbers": dict(each.numbers)}
+                for each in decision.reasons
+            ],
+            facility=str(grounds.facility_id),
+            order=str(order.id),
         )
     _note(conn, actor, (ReleaseId(order.id), LotId(order.lot)), "issued", now)
     facilities.relock(conn, [grounds.facility_id], now, opener(actor))
     return load_view(conn, ReleaseId(order.id))
+
+
+def note_refused(conn: Conn, actor: Actor, error: OrderRefusedError, now: datetime) -> None:
+    """Keep that a facility could not spare goods, with what is known of it; nothing else is kept.
+
+    In a transaction of its own: the one that refused is rolled back.
+    """
+    if error.code != "facility_can_not_spare":
+        return
+    found = cast("list[dict[str, Any]]", error.detail["reasons"])
+    reasons = [Reason(**each) for each in found]
+    facility_id = FacilityId(UUID(str(error.detail["facility"])))
+    about = "release_order", UUID(str(error.detail["order"])), reasons
+    note_refusal(conn, assess_one(conn, facility_id, now), about, now, opener(actor))
 
 
 def acknowledge(conn: Conn, actor: Actor, order_id: ReleaseId, now: datetime) -> OrderView:

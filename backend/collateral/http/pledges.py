@@ -1,6 +1,6 @@
-"""Routes of pledges."""
+"""Routes of pledges; how they leave a facility is the facility's."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -48,6 +48,9 @@ class PledgeView(BaseModel):
     activated_at: datetime | None
     ended_at: datetime | None
     lot_ids: list[UUID]
+    registry: str | None
+    registry_number: str | None
+    registered_on: date | None
 
 
 @router.post("/pledges", status_code=201)
@@ -58,14 +61,14 @@ def propose_pledge(body: PledgeBody, db: Db, actor: AsBorrower, now: Now) -> Ple
         lot_ids=tuple(LotId(lot_id) for lot_id in body.lot_ids),
     )
     with db.acting(actor) as conn:
-        return _pledge(service.propose_pledge(conn, actor, new, now))
+        return pledge_view(service.propose_pledge(conn, actor, new, now))
 
 
 @router.get("/pledges")
 def list_pledges(db: Db, actor: CurrentActor) -> list[PledgeView]:
     """Return the pledges that concern the caller, newest first."""
     with db.acting(actor) as conn:
-        return [_pledge(pledge) for pledge in store.fetch_pledges(conn)]
+        return [pledge_view(pledge) for pledge in store.fetch_pledges(conn)]
 
 
 @router.post("/pledges/{pledge_id}/accept")
@@ -76,24 +79,18 @@ def accept_pledge(
     facility_id = FacilityId(body.facility_id)
     with db.acting(actor) as conn:
         pledge = service.accept_pledge(conn, actor, PledgeId(pledge_id), facility_id, now)
-    return _pledge(pledge)
+    return pledge_view(pledge)
 
 
 @router.post("/pledges/{pledge_id}/reject")
 def reject_pledge(pledge_id: UUID, db: Db, actor: AsLender, now: Now) -> PledgeView:
     """Reject a proposed pledge."""
     with db.acting(actor) as conn:
-        return _pledge(service.reject_pledge(conn, actor, PledgeId(pledge_id), now))
+        return pledge_view(service.reject_pledge(conn, actor, PledgeId(pledge_id), now))
 
 
-@router.post("/pledges/{pledge_id}/release")
-def release_pledge(pledge_id: UUID, db: Db, actor: AsLender, now: Now) -> PledgeView:
-    """Release an active pledge."""
-    with db.acting(actor) as conn:
-        return _pledge(service.release_pledge(conn, actor, PledgeId(pledge_id), now))
-
-
-def _pledge(pledge: Pledge) -> PledgeView:
+def pledge_view(pledge: Pledge) -> PledgeView:
+    """Return a pledge."""
     return PledgeView(
         id=pledge.id,
         kind=pledge.kind,
@@ -105,4 +102,7 @@ def _pledge(pledge: Pledge) -> PledgeView:
         activated_at=pledge.activated_at,
         ended_at=pledge.ended_at,
         lot_ids=list(pledge.lot_ids),
+        registry=pledge.registry,
+        registry_number=pledge.registry_number,
+        registered_on=pledge.registered_on,
     )

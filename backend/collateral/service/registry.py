@@ -171,7 +171,7 @@ def reject_pledge(conn: Conn, actor: Actor, pledge_id: PledgeId, now: datetime) 
 
 
 def release_pledge(conn: Conn, actor: Actor, pledge_id: PledgeId, now: datetime) -> Pledge:
-    """Release an active pledge: the lender's own risk, seen at once in the facility's locks.
+    """Release an active pledge; whether its facility can spare it is asked before.
 
     Raises:
         NotFoundError: There is no such pledge.

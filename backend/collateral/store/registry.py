@@ -54,7 +54,7 @@ _ITEM_VIEW: Final = """
 """
 _PLEDGES: Final = """
     SELECT p.id, p.kind, p.lender_party, p.pledgor_party, p.facility_id, p.state, p.created_at,
-           p.activated_at, p.ended_at,
+           p.activated_at, p.ended_at, p.registry, p.registry_number, p.registered_on,
            array(SELECT pl.lot_id FROM pledge_lot pl WHERE pl.pledge_id = p.id ORDER BY 1)
              AS lot_ids
     FROM pledge p WHERE %(id)s::uuid IS NULL OR p.id = %(id)s

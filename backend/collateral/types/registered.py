@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from backend.collateral.types.counts import NO_COUNTS, Counts
@@ -163,3 +163,6 @@ class Pledge:
     activated_at: datetime | None
     ended_at: datetime | None
     lot_ids: tuple[LotId, ...]
+    registry: str | None = None
+    registry_number: str | None = None
+    registered_on: date | None = None

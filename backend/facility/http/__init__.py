@@ -3,28 +3,32 @@
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
-from backend.deps import AsBorrower, AsLender, CurrentActor, Db, Now, require
+from backend.deps import AsBorrower, AsLender, CurrentActor, Db, Now
 from backend.facility.errors import DrawdownRefusedError
-from backend.facility.http import policies
-from backend.facility.http.views import (
-    Amount,
+from backend.facility.http import loans, margin_calls, pledges, policies, previews
+from backend.facility.http.money_views import (
+    AuthoriseBody,
     DrawdownBody,
     DrawdownView,
     EventView,
+    RepaymentBody,
+    RepaymentView,
+    drawdown_view,
+    event_view,
+    repayment_view,
+)
+from backend.facility.http.parties import AsParty
+from backend.facility.http.views import (
+    Amount,
     FacilityBody,
     FacilityView,
     LockBody,
     PreviewView,
-    RepaymentBody,
-    RepaymentView,
     ValuationView,
-    drawdown_view,
-    event_view,
     facility_view,
     reason_view,
-    repayment_view,
     valuation_view,
 )
 from backend.facility.service import drawdowns, facilities
@@ -38,19 +42,17 @@ from backend.facility.types import (
     Lines,
     LineStanding,
     LineState,
+    Policy,
     Refuse,
 )
 from backend.ids import DrawdownId, FacilityId, PartyId, RepaymentId
 from backend.money import MINOR_MAX, Minor
-from backend.parties.types import Actor, Role
 
-router = APIRouter(prefix="/api", tags=["facility"])
-router.include_router(policies.router)
-
-AsParty = Annotated[Actor, Depends(require(Role.LENDER, Role.BORROWER))]
+router = APIRouter()
+_routes = APIRouter(prefix="/api", tags=["facility"])
 
 
-@router.post("/facilities", status_code=201)
+@_routes.post("/facilities", status_code=201)
 def open_facility(body: FacilityBody, db: Db, actor: AsLender, now: Now) -> FacilityView:
     """Open an agreed line; it is locked until goods are pledged to it."""
     facility = Facility(
@@ -77,12 +79,19 @@ def open_facility(body: FacilityBody, db: Db, actor: AsLender, now: Now) -> Faci
         valuation_ttl_s=body.valuation_ttl_s,
         liquidation_horizon_days=body.liquidation_horizon_days,
         open=True,
+        policy=Policy(
+            control_value_minor=Minor(body.control_value_minor),
+            registry_required=body.registry_required,
+            signatures_required=body.signatures_required,
+            liquidation_observations=body.liquidation_observations,
+            grace_days=body.grace_days,
+        ),
     )
     with db.acting(actor) as conn:
         return facility_view(facilities.open_facility(conn, actor, facility, now))
 
 
-@router.get("/facilities")
+@_routes.get("/facilities")
 def list_facilities(db: Db, actor: CurrentActor, now: Now) -> list[FacilityView]:
     """Return the caller's facilities as they stand now."""
     with db.acting(actor) as conn:
@@ -91,21 +100,21 @@ def list_facilities(db: Db, actor: CurrentActor, now: Now) -> list[FacilityView]
     return [facility_view(standings[key]) for key in ids]
 
 
-@router.get("/facilities/{facility_id}")
+@_routes.get("/facilities/{facility_id}")
 def get_facility(facility_id: UUID, db: Db, actor: CurrentActor, now: Now) -> FacilityView:
     """Return a facility as it stands now: value, coverage, availability, locks."""
     with db.acting(actor) as conn:
         return facility_view(assess_one(conn, FacilityId(facility_id), now))
 
 
-@router.get("/facilities/{facility_id}/valuation")
+@_routes.get("/facilities/{facility_id}/valuation")
 def get_valuation(facility_id: UUID, db: Db, actor: CurrentActor, now: Now) -> ValuationView:
     """Return what each pledged lot is worth now, and why it is less than nominal."""
     with db.acting(actor) as conn:
         return valuation_view(assess_one(conn, FacilityId(facility_id), now))
 
 
-@router.get("/facilities/{facility_id}/preview")
+@_routes.get("/facilities/{facility_id}/preview")
 def preview_drawdown(
     facility_id: UUID, amount_minor: Annotated[Amount, Query()], db: Db, actor: AsParty, now: Now
 ) -> PreviewView:
@@ -122,7 +131,7 @@ def preview_drawdown(
     )
 
 
-@router.get("/facilities/{facility_id}/events")
+@_routes.get("/facilities/{facility_id}/events")
 def list_facility_events(
     facility_id: UUID,
     db: Db,
@@ -136,7 +145,7 @@ def list_facility_events(
     return [event_view(event) for event in events]
 
 
-@router.post("/facilities/{facility_id}/locks", status_code=201)
+@_routes.post("/facilities/{facility_id}/locks", status_code=201)
 def lock_facility(
     facility_id: UUID, body: LockBody, db: Db, actor: AsLender, now: Now
 ) -> FacilityView:
@@ -150,7 +159,7 @@ def lock_facility(
     return db.retrying(lock)
 
 
-@router.delete("/facilities/{facility_id}/locks/MANUAL")
+@_routes.delete("/facilities/{facility_id}/locks/MANUAL")
 def lift_manual_lock(facility_id: UUID, db: Db, actor: AsLender, now: Now) -> FacilityView:
     """Lift the lender's own lock; the others hold on."""
 
@@ -163,7 +172,7 @@ def lift_manual_lock(facility_id: UUID, db: Db, actor: AsLender, now: Now) -> Fa
     return db.retrying(lift)
 
 
-@router.post("/facilities/{facility_id}/drawdowns", status_code=201)
+@_routes.post("/facilities/{facility_id}/drawdowns", status_code=201)
 def request_drawdown(
     facility_id: UUID, body: DrawdownBody, db: Db, actor: AsBorrower, now: Now
 ) -> DrawdownView:
@@ -175,6 +184,7 @@ def request_drawdown(
         id=DrawdownId(body.id),
         facility_id=FacilityId(facility_id),
         amount_minor=Minor(body.amount_minor),
+        message=body.message,
     )
 
     def request() -> Drawdown:
@@ -184,7 +194,7 @@ def request_drawdown(
     return _answer(db.retrying(request))
 
 
-@router.get("/facilities/{facility_id}/drawdowns")
+@_routes.get("/facilities/{facility_id}/drawdowns")
 def list_drawdowns(facility_id: UUID, db: Db, actor: CurrentActor) -> list[DrawdownView]:
     """Return the drawdowns of a facility, newest first."""
     with db.acting(actor) as conn:
@@ -193,18 +203,21 @@ def list_drawdowns(facility_id: UUID, db: Db, actor: CurrentActor) -> list[Drawd
     return [drawdown_view(drawdown) for drawdown in found]
 
 
-@router.post("/drawdowns/{drawdown_id}/authorise")
-def authorise_drawdown(drawdown_id: UUID, db: Db, actor: AsLender, now: Now) -> DrawdownView:
+@_routes.post("/drawdowns/{drawdown_id}/authorise")
+def authorise_drawdown(
+    drawdown_id: UUID, db: Db, actor: AsLender, now: Now, body: AuthoriseBody | None = None
+) -> DrawdownView:
     """Promise a requested drawdown on a valuation made now, or refuse it with 409 and reasons."""
+    message = None if body is None else body.message
 
     def authorise() -> Drawdown:
         with db.acting(actor) as conn:
-            return drawdowns.authorise_drawdown(conn, actor, DrawdownId(drawdown_id), now)
+            return drawdowns.authorise_drawdown(conn, actor, DrawdownId(drawdown_id), now, message)
 
     return _answer(db.retrying(authorise))
 
 
-@router.post("/drawdowns/{drawdown_id}/disburse")
+@_routes.post("/drawdowns/{drawdown_id}/disburse")
 def disburse_drawdown(drawdown_id: UUID, db: Db, actor: AsLender, now: Now) -> DrawdownView:
     """Pay out a promised drawdown; voided with 409 and reasons when a lock came between."""
 
@@ -215,7 +228,7 @@ def disburse_drawdown(drawdown_id: UUID, db: Db, actor: AsLender, now: Now) -> D
     return _answer(db.retrying(disburse))
 
 
-@router.post("/drawdowns/{drawdown_id}/void")
+@_routes.post("/drawdowns/{drawdown_id}/void")
 def void_drawdown(drawdown_id: UUID, db: Db, actor: AsParty, now: Now) -> DrawdownView:
     """End a drawdown that is requested or promised."""
 
@@ -226,7 +239,7 @@ def void_drawdown(drawdown_id: UUID, db: Db, actor: AsParty, now: Now) -> Drawdo
     return drawdown_view(db.retrying(void))
 
 
-@router.post("/facilities/{facility_id}/repayments", status_code=201)
+@_routes.post("/facilities/{facility_id}/repayments", status_code=201)
 def add_repayment(
     facility_id: UUID, body: RepaymentBody, db: Db, actor: AsParty, now: Now
 ) -> RepaymentView:
@@ -244,7 +257,7 @@ def add_repayment(
     return db.retrying(repay)
 
 
-@router.get("/facilities/{facility_id}/repayments")
+@_routes.get("/facilities/{facility_id}/repayments")
 def list_repayments(facility_id: UUID, db: Db, actor: CurrentActor) -> list[RepaymentView]:
     """Return the repayments of a facility, newest first."""
     with db.acting(actor) as conn:
@@ -264,3 +277,23 @@ def _answer(drawdown: Drawdown) -> DrawdownView:
             drawdown.id, [reason_view(reason).model_dump() for reason in drawdown.reasons]
         )
     return drawdown_view(drawdown)
+
+
+_routes.include_router(policies.router)
+router.include_router(_routes)
+router.include_router(loans.router)
+router.include_router(margin_calls.router)
+router.include_router(pledges.router)
+router.include_router(previews.router)
+
+__all__ = [
+    "AsParty",
+    "add_repayment",
+    "authorise_drawdown",
+    "disburse_drawdown",
+    "lift_manual_lock",
+    "lock_facility",
+    "request_drawdown",
+    "router",
+    "void_drawdown",
+]

@@ -2,20 +2,17 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from backend.facility.rules.calls import decide_cure
 from backend.facility.types import (
-    Drawdown,
-    DrawdownState,
-    FacilityEvent,
+    CallState,
     LineState,
     LockReason,
     Reason,
-    Repayment,
     Standing,
 )
 from backend.valuation.types import DeductionCode, EvidenceKind, Stage
@@ -48,26 +45,17 @@ class FacilityBody(_Body):
     cure_hours: Annotated[int, Field(ge=1, le=8_760)] = 48
     valuation_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 60
     liquidation_horizon_days: Annotated[int, Field(ge=1, le=500)] = 20
+    control_value_minor: Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX)] = 0
+    registry_required: bool = False
+    signatures_required: bool = False
+    liquidation_observations: Annotated[int, Field(ge=1, le=1_000)] = 3
+    grace_days: Annotated[int, Field(ge=0, le=365)] = 0
 
 
 class LockBody(_Body):
     """Why a lender locks."""
 
     detail: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-
-
-class DrawdownBody(_Body):
-    """Money to draw; the id is the caller's."""
-
-    id: UUID
-    amount_minor: Amount
-
-
-class RepaymentBody(_Body):
-    """Money that comes back; the id is the caller's."""
-
-    id: UUID
-    amount_minor: Amount
 
 
 class LockView(BaseModel):
@@ -83,7 +71,9 @@ class FacilityView(BaseModel):
     """A facility as it stands now; amounts in minor units of its currency.
 
     ``availability_minor`` = min(limit, base) - exposure - pending, below zero when too much is
-    out; ``drawable_minor`` is what a drawdown may take: nothing under a lock.
+    out; ``drawable_minor`` is what a drawdown may take: nothing under a lock. ``state`` is open,
+    liquidatable (a margin call was not met), defaulted or closed; ``margin_call_minor`` what would
+    have to be repaid now for coverage to come back.
     """
 
     id: UUID
@@ -96,6 +86,8 @@ class FacilityView(BaseModel):
     principal_minor: int
     interest_minor: int
     fees_minor: int
+    penalty_minor: int
+    past_due_minor: int
     exposure_minor: int
     pending_minor: int
     value_minor: int
@@ -113,6 +105,11 @@ class FacilityView(BaseModel):
     liquidation_line_bps: int
     margin_call_minor: int
     cure_by: datetime | None
+    control_value_minor: int
+    registry_required: bool
+    signatures_required: bool
+    liquidation_observations: int
+    grace_days: int
     locks: list[LockView]
 
 
@@ -189,47 +186,6 @@ class PreviewView(BaseModel):
     facility: FacilityView
 
 
-class DrawdownView(BaseModel):
-    """A drawdown, how far it has come, and why."""
-
-    id: UUID
-    facility_id: UUID
-    amount_minor: int
-    state: DrawdownState
-    requested_by: UUID
-    requested_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    valuation_id: UUID | None
-    expires_at: datetime | None
-    ended_at: datetime | None
-    reasons: list[ReasonView]
-
-
-class RepaymentView(BaseModel):
-    """A repayment and what it was applied to; surplus is the borrower's."""
-
-    id: UUID
-    facility_id: UUID
-    amount_minor: int
-    fees_minor: int
-    interest_minor: int
-    principal_minor: int
-    surplus_minor: int
-    paid_by: UUID | None
-    paid_at: datetime
-
-
-class EventView(BaseModel):
-    """Who did what to a facility, when, and why."""
-
-    id: int
-    at: datetime
-    actor: str
-    what: str
-    detail: dict[str, Any]
-
-
 def lock_views(standing: Standing) -> list[LockView]:
     """Return the locks that hold and those that everything known now asks for besides."""
     stored = {lock.reason for lock in standing.holding.opened}
@@ -248,6 +204,16 @@ def lock_views(standing: Standing) -> list[LockView]:
     ]
 
 
+def state_of(standing: Standing) -> str:
+    """Return open, liquidatable, defaulted, or closed."""
+    if not standing.holding.facility.open:
+        return "closed"
+    call = standing.call
+    if call is not None and call.state in (CallState.LIQUIDATABLE, CallState.DEFAULTED):
+        return call.state.value
+    return "open"
+
+
 def facility_view(standing: Standing) -> FacilityView:
     """Return a facility as it stands."""
     facility, position, valuation = (
@@ -264,11 +230,13 @@ def facility_view(standing: Standing) -> FacilityView:
         lender_party=facility.lender_party,
         borrower_party=facility.borrower_party,
         currency=facility.currency,
-        state="open" if facility.open else "closed",
+        state=state_of(standing),
         limit_minor=facility.limit_minor,
         principal_minor=facility.principal_minor,
         interest_minor=facility.interest_minor,
         fees_minor=facility.fees_minor,
+        penalty_minor=facility.penalty_minor,
+        past_due_minor=standing.owed.past_due.total_minor,
         exposure_minor=position.exposure_minor,
         pending_minor=position.pending_minor,
         value_minor=valuation.value_minor,
@@ -286,6 +254,11 @@ def facility_view(standing: Standing) -> FacilityView:
         liquidation_line_bps=facility.lines.liquidation_bps,
         margin_call_minor=decide_cure(valuation, facility.lines).cash_minor if called else 0,
         cure_by=standing.cure_by,
+        control_value_minor=facility.policy.control_value_minor,
+        registry_required=facility.policy.registry_required,
+        signatures_required=facility.policy.signatures_required,
+        liquidation_observations=facility.policy.liquidation_observations,
+        grace_days=facility.policy.grace_days,
         locks=locks,
     )
 
@@ -340,43 +313,3 @@ def valuation_view(standing: Standing) -> ValuationView:
 def reason_view(reason: Reason) -> ReasonView:
     """Return why something was refused."""
     return ReasonView(code=reason.code, detail=reason.detail, numbers=dict(reason.numbers))
-
-
-def drawdown_view(drawdown: Drawdown) -> DrawdownView:
-    """Return a drawdown."""
-    return DrawdownView(
-        id=drawdown.id,
-        facility_id=drawdown.facility_id,
-        amount_minor=drawdown.amount_minor,
-        state=drawdown.state,
-        requested_by=drawdown.requested_by,
-        requested_at=drawdown.requested_at,
-        decided_by=drawdown.decided_by,
-        decided_at=drawdown.decided_at,
-        valuation_id=drawdown.valuation_id,
-        expires_at=drawdown.expires_at,
-        ended_at=drawdown.ended_at,
-        reasons=[reason_view(reason) for reason in drawdown.reasons],
-    )
-
-
-def repayment_view(repayment: Repayment) -> RepaymentView:
-    """Return a repayment."""
-    return RepaymentView(
-        id=repayment.id,
-        facility_id=repayment.facility_id,
-        amount_minor=repayment.amount_minor,
-        fees_minor=repayment.split.fees_minor,
-        interest_minor=repayment.split.interest_minor,
-        principal_minor=repayment.split.principal_minor,
-        surplus_minor=repayment.split.surplus_minor,
-        paid_by=repayment.paid_by,
-        paid_at=repayment.paid_at,
-    )
-
-
-def event_view(event: FacilityEvent) -> EventView:
-    """Return what happened."""
-    return EventView(
-        id=event.id, at=event.at, actor=event.actor, what=event.what, detail=dict(event.detail)
-    )

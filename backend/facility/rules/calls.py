@@ -54,9 +54,11 @@ def follow_call(
     """Return a facility's margin call after a valuation: opened, cured, or further on its way."""
     called = line.state in CALLED
     if call is None:
-        return _opened(facility, valuation, now, is_observation) if called else None
+        if not called or valuation.coverage_bps is None:
+            return None  # Nothing is owed: nothing is called for, whatever the line still says.
+        return _opened(facility, valuation, now, is_observation)
     if not called:
-        if call.state is CallState.DEFAULTED:
+        if call.state is CallState.DEFAULTED or not valuation.complete:
             return call
         return replace(call, state=CallState.CURED, ended_at=now)
     call = replace(

@@ -3,6 +3,7 @@
 Dues are cumulative: what was repaid before, also ahead of its day, counts for the oldest first.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from backend.facility.types import Component, Facility, Owed, Parts, Schedule
@@ -30,9 +31,24 @@ def split_owed(owed: Parts, schedule: Schedule, grace_days: int, today: date) ->
     What is due on a day is past due once that day and the days of grace are over. A penalty is
     past due as soon as it is owed: it is for being late.
     """
-    past = _cut(_due_before(schedule, today - timedelta(days=grace_days)), schedule.settled, owed)
-    to_pay = _cut(_due_before(schedule, today + timedelta(days=1)), schedule.settled, owed)
+    settled = replace(schedule.settled, principal_minor=paid_of_dues(schedule))
+    past = _cut(_due_before(schedule, today - timedelta(days=grace_days)), settled, owed)
+    to_pay = _cut(_due_before(schedule, today + timedelta(days=1)), settled, owed)
     return Owed(past_due=past, due=_less(to_pay, past), in_advance=_less(owed, to_pay))
+
+
+def paid_of_dues(schedule: Schedule) -> Minor:
+    """Return how much was paid of the dues of principal.
+
+    A payment counts for the dues that were set when it came, also ahead of their days. What is
+    more than they are is no payment of dues set later: it made room to draw again.
+    """
+    principal = [due for due in schedule.dues if due.component is Component.PRINCIPAL]
+    paid = 0
+    for at, amount in schedule.payments:
+        known = sum(due.amount_minor or 0 for due in principal if due.set_at <= at)
+        paid += min(amount, max(0, known - paid))
+    return Minor(paid)
 
 
 def _due_before(schedule: Schedule, day: date) -> Parts:

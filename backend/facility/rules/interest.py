@@ -138,17 +138,11 @@ def _past_due(ledger: Ledger, booked: Sequence[Accrual], close: Parts, day: date
             if due.component is Component.INTEREST and due.due_on <= day
         },
         charges=tuple((due_on, amount) for on, due_on, amount in ledger.charges if on <= day),
-        settled=replace(sum_settled(moved), principal_minor=_reduced(ledger, moved)),
+        settled=sum_settled(moved),
+        payments=tuple((each.at, each.settled.principal_minor) for each in moved),
     )
     owed = replace(close, penalty_minor=Minor(0))
     return split_owed(owed, schedule, ledger.grace_days, day).past_due.total_minor
-
-
-def _reduced(ledger: Ledger, moved: Iterable[Movement]) -> Minor:
-    """Return by how much principal was repaid, drawing again set off, since its dues were set."""
-    set_at = [due.set_at for due in ledger.dues if due.component is Component.PRINCIPAL]
-    since = [each for each in moved if set_at and each.at >= min(set_at)]
-    return Minor(max(0, sum(each.settled.principal_minor - each.drawn_minor for each in since)))
 
 
 def accrued_before(accruals: Iterable[Accrual], day: date) -> tuple[Minor, Minor]:

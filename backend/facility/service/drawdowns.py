@@ -19,6 +19,8 @@ from backend.facility.errors import IdReusedError, WrongStateError
 from backend.facility.rules.dues import decide_owed
 from backend.facility.rules.money import decide_drawdown, split_repayment
 from backend.facility.service import books
+from backend.facility.service.refusals import note_refusal
+from backend.facility.service.signatures import Said, Signed, check_signature
 from backend.facility.service.standings import (
     assess_one,
     drawdown_event,
@@ -37,10 +39,12 @@ from backend.facility.types import (
     Refuse,
     Repayment,
     Schedule,
+    Standing,
 )
 from backend.ids import DrawdownId, FacilityId, RepaymentId
 from backend.money import Minor
 from backend.parties.types import Actor
+from schemas.drawdown import Act
 
 # Ends without money: asked to go on, a drawdown answers again with the reasons that it has.
 FAILED: Final = (DrawdownState.REFUSED, DrawdownState.VOIDED, DrawdownState.EXPIRED)
@@ -49,11 +53,12 @@ PENDING_FOR: Final = timedelta(hours=1)  # Longer, and the valuation that it res
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDrawdown:
-    """What a borrower asks for; the id is the caller's."""
+    """What a borrower asks for; the id is the caller's, ``message`` as it was signed, in hex."""
 
     id: DrawdownId
     facility_id: FacilityId
     amount_minor: Minor
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +85,10 @@ def request_drawdown(conn: Conn, actor: Actor, new: NewDrawdown, now: datetime) 
             raise IdReusedError("drawdown", new.id)
         return known
     standing = assess_one(conn, new.facility_id, now)
-    decision = decide_drawdown(
-        standing.holding.facility, standing.position, standing.locks, new.amount_minor
+    said = Said(
+        act=Act.REQUEST, drawdown_id=new.id, amount_minor=new.amount_minor, message=new.message
     )
-    refused = decision.reasons if isinstance(decision, Refuse) else ()
+    refused, signed = _decide(conn, actor, standing, said, now)
     drawdown = Drawdown(
         id=new.id,
         facility_id=new.facility_id,
@@ -98,19 +103,42 @@ def request_drawdown(conn: Conn, actor: Actor, new: NewDrawdown, now: datetime) 
         expires_at=None,
         ended_at=now if refused else None,
         reasons=refused,
+        request_message=None if signed is None else signed.message,
+        request_key_id=None if signed is None else signed.key_id,
     )
     if not store.add_drawdown(conn, drawdown):
         raise IdReusedError("drawdown", new.id)  # by somebody whose rows the actor may not see
+    if refused:
+        about = "request_drawdown", new.id, refused
+        note_refusal(conn, standing, about, now, opener(actor))
     facilities.append_events(conn, [drawdown_event(drawdown, now, opener(actor))])
     return drawdown
 
 
+def _decide(
+    conn: Conn, actor: Actor, standing: Standing, said: Said, now: datetime
+) -> tuple[tuple[Reason, ...], Signed | None]:
+    """Return each reason against a drawdown, its signature's first, and that signature."""
+    facility = standing.holding.facility
+    signed = check_signature(conn, actor, facility, said, now)
+    decision = decide_drawdown(facility, standing.position, standing.locks, said.amount_minor)
+    refused = decision.reasons if isinstance(decision, Refuse) else ()
+    if isinstance(signed, Reason):
+        return (signed, *refused), None
+    return refused, signed
+
+
 def authorise_drawdown(
-    conn: Conn, actor: Actor, drawdown_id: DrawdownId, now: datetime
+    conn: Conn,
+    actor: Actor,
+    drawdown_id: DrawdownId,
+    now: datetime,
+    message: str | None = None,
 ) -> Drawdown:
     """Promise a requested drawdown, or refuse it with its reasons.
 
-    Decided on a valuation and locks of this very transaction; the valuation is pinned.
+    Decided on a valuation and locks of this very transaction; the valuation is pinned. ``message``
+    is the lender's decision as it was signed, in hexadecimal.
 
     Raises:
         NotFoundError: There is no such drawdown.
@@ -122,10 +150,16 @@ def authorise_drawdown(
     _expect(drawdown, DrawdownState.REQUESTED)
     standing = assess_one(conn, drawdown.facility_id, now)
     valuation_id = settle(conn, standing, now, opener(actor))
-    decision = decide_drawdown(
-        standing.holding.facility, standing.position, standing.locks, drawdown.amount_minor
+    said = Said(
+        act=Act.AUTHORISE,
+        drawdown_id=drawdown_id,
+        amount_minor=drawdown.amount_minor,
+        message=message,
     )
-    refused = decision.reasons if isinstance(decision, Refuse) else ()
+    refused, signed = _decide(conn, actor, standing, said, now)
+    if refused:
+        about = "authorise_drawdown", drawdown_id, refused
+        note_refusal(conn, standing, about, now, opener(actor))
     decided = replace(
         drawdown,
         state=DrawdownState.REFUSED if refused else DrawdownState.PENDING,
@@ -135,6 +169,8 @@ def authorise_drawdown(
         expires_at=None if refused else now + PENDING_FOR,
         ended_at=now if refused else None,
         reasons=refused,
+        decision_message=None if signed is None else signed.message,
+        decision_key_id=None if signed is None else signed.key_id,
     )
     store.save_drawdown(conn, decided)
     if decided.expires_at is not None:
@@ -163,6 +199,8 @@ def disburse_drawdown(
     settled = store.load_drawdown(conn, drawdown_id)
     assert settled is not None
     if settled.state is not DrawdownState.PENDING:
+        about = "disburse_drawdown", drawdown_id, settled.reasons
+        note_refusal(conn, standing, about, now, opener(actor))
         return settled
     paid = replace(settled, state=DrawdownState.DISBURSED, ended_at=now)
     store.save_drawdown(conn, paid)

@@ -1,11 +1,16 @@
 """Opening facilities, locking them by hand, and asking what a drawdown would do."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from backend.db import Conn
 from backend.errors import InvalidError, NotFoundError
 from backend.facility.errors import NoManualLockError
+from backend.facility.rules import supposing as rules
 from backend.facility.rules.money import decide_drawdown
+from backend.facility.rules.release import decide_exchange
+from backend.facility.rules.standing import decide_standing
+from backend.facility.rules.supposing import Supposition
 from backend.facility.service.standings import assess_one, hold, opener, settle
 from backend.facility.store import facilities, locks
 from backend.facility.types import (
@@ -14,9 +19,12 @@ from backend.facility.types import (
     Lock,
     LockReason,
     NewEvent,
+    Reason,
+    Refuse,
     Standing,
 )
 from backend.ids import FacilityId
+from backend.market import service as market
 from backend.money import Minor
 from backend.parties import store as parties
 from backend.parties.types import Actor
@@ -125,6 +133,43 @@ def preview_drawdown(
         standing.holding.facility, standing.position, standing.locks, amount_minor
     )
     return standing, decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supposed:
+    """A facility as it is, as it would be, and each reason against what is supposed to be done."""
+
+    before: Standing
+    after: Standing
+    reasons: tuple[Reason, ...]
+
+
+def suppose(conn: Conn, facility_id: FacilityId, wish: Supposition, now: datetime) -> Supposed:
+    """Return how a facility would stand if things were others; nothing is written.
+
+    Raises:
+        NotFoundError: There is no such facility, or no such instrument.
+        InvalidError: A lot to release is not pledged to it.
+    """
+    before = assess_one(conn, facility_id, now)
+    holding = before.holding
+    wanted = {lot.instrument_id for lot in (*holding.lots, *wish.add_lots)}
+    quotes = market.load_quotes(conn, sorted(wanted), now)
+    for added in wish.add_lots:
+        if added.instrument_id not in quotes:
+            raise NotFoundError("instrument", added.instrument_id)
+    undrawn = decide_standing(rules.suppose(holding, wish, quotes, now), now)
+    reasons: list[Reason] = []
+    after = undrawn
+    if wish.draw_minor:
+        facility = undrawn.holding.facility
+        decision = decide_drawdown(facility, undrawn.position, undrawn.locks, wish.draw_minor)
+        reasons += decision.reasons if isinstance(decision, Refuse) else ()
+        after = decide_standing(rules.draw(undrawn.holding, wish.draw_minor), now)
+    if wish.release_lots:
+        decision = decide_exchange(before, after)
+        reasons += decision.reasons if isinstance(decision, Refuse) else ()
+    return Supposed(before=before, after=after, reasons=tuple(reasons))
 
 
 def _settled(conn: Conn, actor: Actor, facility_id: FacilityId, now: datetime) -> Standing:

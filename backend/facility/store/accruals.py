@@ -140,6 +140,11 @@ def facilities_to_accrue(conn: Conn, now: datetime) -> Sequence[FacilityId]:
     return [FacilityId(row[0]) for row in conn.execute(query, {"day": yesterday})]
 
 
+def is_behind(conn: Conn, facility_id: FacilityId, now: datetime) -> bool:
+    """Return whether a facility has a day that is over and not booked."""
+    return facility_id in facilities_to_accrue(conn, now)
+
+
 def append_accruals(
     conn: Conn, facility_id: FacilityId, accruals: Sequence[Accrual], now: datetime
 ) -> None:

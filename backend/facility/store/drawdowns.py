@@ -16,7 +16,8 @@ ROWS_MAX: Final = 1_000  # A page for people, newest first.
 
 _DRAWDOWN: Final = (
     "SELECT id, facility_id, amount_minor, state, body_sha256, requested_by, requested_at,"
-    " decided_by, decided_at, valuation_id, expires_at, ended_at, reasons FROM drawdown"
+    " decided_by, decided_at, valuation_id, expires_at, ended_at, reasons, request_message,"
+    " request_key_id, decision_message, decision_key_id FROM drawdown"
 )
 _REPAYMENT: Final = (
     "SELECT id, facility_id, amount_minor, fees_minor, interest_minor, principal_minor,"
@@ -28,8 +29,9 @@ def add_drawdown(conn: Conn, drawdown: Drawdown) -> bool:
     """Store a drawdown as asked for; return false when its id is taken."""
     statement = (
         "INSERT INTO drawdown (id, facility_id, amount_minor, state, body_sha256, requested_by,"
-        " requested_at, decided_by, decided_at, ended_at, reasons)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"
+        " requested_at, decided_by, decided_at, ended_at, reasons, request_message,"
+        " request_key_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO NOTHING"
     )
     values = [
         drawdown.id,
@@ -43,6 +45,8 @@ def add_drawdown(conn: Conn, drawdown: Drawdown) -> bool:
         drawdown.decided_at,
         drawdown.ended_at,
         _reasons_json(drawdown.reasons),
+        drawdown.request_message,
+        drawdown.request_key_id,
     ]
     return conn.execute(statement, values).rowcount == 1
 
@@ -51,7 +55,8 @@ def save_drawdown(conn: Conn, drawdown: Drawdown) -> None:
     """Store where a drawdown is now, and why."""
     statement = (
         "UPDATE drawdown SET state = %s, decided_by = %s, decided_at = %s, valuation_id = %s,"
-        " expires_at = %s, ended_at = %s, reasons = %s WHERE id = %s"
+        " expires_at = %s, ended_at = %s, reasons = %s, decision_message = %s,"
+        " decision_key_id = %s WHERE id = %s"
     )
     values = [
         drawdown.state.value,
@@ -61,6 +66,8 @@ def save_drawdown(conn: Conn, drawdown: Drawdown) -> None:
         drawdown.expires_at,
         drawdown.ended_at,
         _reasons_json(drawdown.reasons),
+        drawdown.decision_message,
+        drawdown.decision_key_id,
         drawdown.id,
     ]
     conn.execute(statement, values)
@@ -92,6 +99,15 @@ def load_pending(
     return pending
 
 
+def count_waiting(conn: Conn, facility_id: FacilityId) -> int:
+    """Return how many drawdowns are asked for or promised, and not at an end."""
+    query = (
+        "SELECT count(*) FROM drawdown WHERE facility_id = %s AND state IN ('requested','pending')"
+    )
+    row = conn.execute(query, [facility_id]).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def facilities_with_expired(conn: Conn, now: datetime) -> Sequence[FacilityId]:
     """Return the facilities with a promised drawdown whose time is over, in order."""
     query = (
@@ -116,6 +132,10 @@ def _drawdown(row: TupleRow) -> Drawdown:
         expires_at=row[10],
         ended_at=row[11],
         reasons=tuple(_reason(each) for each in row[12]),
+        request_message=row[13],
+        request_key_id=row[14],
+        decision_message=row[15],
+        decision_key_id=row[16],
     )
 
 

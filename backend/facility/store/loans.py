@@ -9,9 +9,11 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 
 from backend.db import Conn
+from backend.facility.rules.interest import sum_settled
 from backend.facility.types import (
     Component,
     Due,
+    Movement,
     Parts,
     Schedule,
 )
@@ -45,21 +47,13 @@ FROM (SELECT DISTINCT d.facility_id, d.due_on FROM (
 LEFT JOIN facility_accrual a ON a.facility_id = t.facility_id AND a.day < t.due_on
 GROUP BY t.facility_id, t.due_on
 """
-_SETTLED: Final = """
-SELECT s.facility_id, sum(s.penalty_minor)::bigint, sum(s.fees_minor)::bigint,
-  sum(s.interest_minor)::bigint,
-  greatest(0, coalesce(sum(s.principal_minor) FILTER (WHERE s.at >= d.since), 0))::bigint
-FROM (SELECT facility_id, paid_at AS at, penalty_minor, fees_minor, interest_minor,
-        principal_minor FROM repayment WHERE facility_id = ANY(%(ids)s)
-      UNION ALL
-      SELECT facility_id, written_at, penalty_minor, fees_minor, interest_minor, principal_minor
-      FROM facility_write_off WHERE facility_id = ANY(%(ids)s)
-      UNION ALL
-      SELECT facility_id, ended_at, 0, 0, 0, -amount_minor FROM drawdown
-      WHERE facility_id = ANY(%(ids)s) AND state = 'disbursed') s
-LEFT JOIN (SELECT facility_id, min(set_at) AS since FROM facility_due
-           WHERE component = 'principal' GROUP BY facility_id) d USING (facility_id)
-GROUP BY s.facility_id
+_PAYMENTS: Final = """
+SELECT facility_id, paid_at, penalty_minor, fees_minor, interest_minor, principal_minor
+FROM repayment WHERE facility_id = ANY(%(ids)s)
+UNION ALL
+SELECT facility_id, written_at, penalty_minor, fees_minor, interest_minor, principal_minor
+FROM facility_write_off WHERE facility_id = ANY(%(ids)s)
+ORDER BY 2
 """
 
 
@@ -107,15 +101,19 @@ def load_schedules(
     accrued: dict[FacilityId, dict[date, tuple[Minor, Minor]]] = {}
     for row in conn.execute(_ACCRUED, {"ids": ids, "today": now.date()}):
         accrued.setdefault(FacilityId(row[0]), {})[row[1]] = Minor(row[2]), Minor(row[3])
-    settled = {
-        FacilityId(row[0]): parts_of(row[1:]) for row in conn.execute(_SETTLED, {"ids": ids})
-    }
+    payments: dict[FacilityId, list[Movement]] = {}
+    for row in conn.execute(_PAYMENTS, {"ids": ids}):
+        paid = Movement(at=row[1], settled=parts_of(row[2:]))
+        payments.setdefault(FacilityId(row[0]), []).append(paid)
     return {
         key: Schedule(
             dues=tuple(dues.get(key, ())),
             accrued=accrued.get(key, {}),
             charges=tuple(charges.get(key, ())),
-            settled=settled.get(key, Parts()),
+            settled=sum_settled(payments.get(key, ())),
+            payments=tuple(
+                (paid.at, paid.settled.principal_minor) for paid in payments.get(key, ())
+            ),
         )
         for key in ids
     }

@@ -210,7 +210,7 @@ DrawdownDecision = Allow | Refuse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawdown:
-    """Money asked for or taken under a facility."""
+    """Money asked for or taken under a facility; the messages are as the parties signed them."""
 
     id: DrawdownId
     facility_id: FacilityId
@@ -225,6 +225,10 @@ class Drawdown:
     expires_at: datetime | None
     ended_at: datetime | None
     reasons: tuple[Reason, ...]
+    request_message: bytes | None = None
+    request_key_id: bytes | None = None
+    decision_message: bytes | None = None
+    decision_key_id: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,8 +180,8 @@ class Schedule:
 
     ``dues`` in the order of their days, ``accrued`` the amounts of interest and commitment fee
     that accrued before the day of each interest due, ``charges`` fees by the day that they are
-    due on, ``settled`` all that was repaid or written off; of principal what is left of that,
-    since its dues were first set, after what was drawn again.
+    due on, ``settled`` all that was repaid or written off, ``payments`` of it the principal, by
+    the time of each, oldest first.
     """
 
     dues: tuple[Due, ...] = ()
@@ -190,6 +190,7 @@ class Schedule:
     )
     charges: tuple[tuple[date, Minor], ...] = ()
     settled: Parts = field(default_factory=Parts)
+    payments: tuple[tuple[datetime, Minor], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

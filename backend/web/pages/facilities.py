@@ -15,7 +15,8 @@ from backend.deps import AsBorrower, AsLender, CurrentActor, CurrentPrincipal, D
 from backend.errors import NotFoundError, RefusedError
 from backend.facility import http as facility
 from backend.facility.errors import DrawdownRefusedError
-from backend.facility.http.views import DrawdownBody, LockBody, RepaymentBody
+from backend.facility.http.money_views import DrawdownBody, RepaymentBody
+from backend.facility.http.views import LockBody
 from backend.money import minor_digits
 from backend.web.charts import Gauge, coverage_gauge
 from backend.web.console import AskedPage, done, new_router, render

@@ -7,6 +7,7 @@ from fastapi import Form, Request, Response
 
 from backend.collateral.http import pledges as collateral
 from backend.deps import AsBorrower, AsLender, CurrentPrincipal, Db, Now
+from backend.facility.http import pledges as facility
 from backend.parties.types import Role
 from backend.web.console import AskedPage, done, new_router, render
 from backend.web.store import facilities as store
@@ -83,5 +84,5 @@ def release_pledge(
     pledge_id: UUID, request: Request, db: Db, actor: AsLender, now: Now
 ) -> Response:
     """Release a pledge's lots."""
-    collateral.release_pledge(pledge_id, db, actor, now)
+    facility.release_pledge(pledge_id, db, actor, now)
     return done(request, "Pledge released: its lots back nothing now.", "/pledges")
