@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from backend.ca_cli import ca_cli
+from backend.certificate_cli import certificate_cli
 from backend.clock import SystemClock
 from backend.contract_cli import contract_cli
 from backend.db import Database
@@ -33,6 +34,7 @@ prices = typer.Typer(no_args_is_help=True, help="Market prices.")
 cli.add_typer(prices, name="prices")
 cli.add_typer(gateway_cli, name="gateway")
 cli.add_typer(ca_cli, name="ca")
+cli.add_typer(certificate_cli, name="certificate")
 cli.add_typer(release_cli, name="release")
 cli.command()(backtest)
 cli.command()(stress)

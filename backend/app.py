@@ -18,6 +18,7 @@ from backend.commands import http as commands
 from backend.config import Settings, load_settings
 from backend.db import Database
 from backend.deps import Db
+from backend.exports import http as exports
 from backend.facility import http as facility
 from backend.images import http as images
 from backend.keys import BackendKey, load_secret
@@ -100,6 +101,7 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
         stock_takes,
         notifications,
         applications,
+        exports,
         uplink,
         web,
     ):

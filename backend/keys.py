@@ -23,6 +23,7 @@ from schemas.receipt import Receipt, content_type, encode_payload
 KEY_FILE: Final = "backend.key"
 SEED_BYTES: Final = 32  # RFC 8032, 5.1.5
 SECRET_BYTES: Final = 32
+SEAL_TYPE: Final = "application/vnd.pledgewatch.seal+json;v=1"
 _PRIVATE: Final = 0o600
 _OTHERS: Final = 0o077
 
@@ -55,6 +56,10 @@ class BackendKey:
     def sign_command(self, command: Command) -> bytes:
         """Return ``command`` as the signed message that travels."""
         return self._sign(command_format.content_type(), command_format.encode_payload(command))
+
+    def sign_seal(self, payload: bytes) -> bytes:
+        """Return what is said of a document as the message that stands at its end."""
+        return self._sign(SEAL_TYPE, payload)
 
     def _sign(self, kind: str, payload: bytes) -> bytes:
         protected = encode_protected(kind, self.key_id)

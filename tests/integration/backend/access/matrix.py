@@ -174,6 +174,11 @@ ALERTS: Final[dict[Route, Roles]] = {
     ("POST", "/api/alerts/{alert_id}/acknowledge"): WATCHERS,
     ("POST", "/api/alerts/{alert_id}/resolve"): WATCHERS,
 }
+EXPORTS: Final[dict[Route, Roles]] = {
+    ("GET", "/api/facilities/{facility_id}/base"): ALL,
+    ("GET", "/api/facilities/{facility_id}/certificate.{form}"): ALL,
+    ("GET", "/api/certificate-key"): ALL,
+}
 NOTIFICATIONS: Final[dict[Route, Roles]] = {
     ("POST", "/api/notifications/subscriptions"): WRITERS,
     ("GET", "/api/notifications/subscriptions"): ALL,
@@ -254,5 +259,6 @@ MATRIX: Final[dict[Route, Roles]] = (
     | APPLICATIONS
     | ALERTS
     | NOTIFICATIONS
+    | EXPORTS
     | CONSOLE
 )

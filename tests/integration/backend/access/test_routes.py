@@ -86,6 +86,7 @@ def _parameters(everything: Everything) -> dict[str, Any]:
         "channel_id": plant.channels["scale-a", "mass"],
         "differential_id": ids["differential"],
         "drawdown_id": ids["drawdown"],
+        "form": "pdf",
         "facility_id": plant.facility_id,
         "incident_id": "none",
         "gateway_id": plant.gateway_id,

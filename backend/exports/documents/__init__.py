@@ -1,0 +1,1 @@
+"""A statement written down: as a table for programs, and as pages for people."""
