@@ -51,7 +51,11 @@ def get_base(facility_id: UUID, db: Db, actor: CurrentActor, at: At = None) -> B
     return BaseView(content_sha256=digest_of(content), content=content)
 
 
-@router.get("/facilities/{facility_id}/certificate.{form}", response_class=Response)
+@router.get(
+    "/facilities/{facility_id}/certificate.{form}",
+    response_class=Response,
+    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}},
+)
 def get_certificate(
     facility_id: UUID, form: Form, db: Db, actor: CurrentActor, key: Key, at: At = None
 ) -> Response:
