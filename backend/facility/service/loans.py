@@ -219,7 +219,7 @@ def write_off(conn: Conn, actor: Actor, new: NewWriteOff, now: datetime) -> Writ
     opened = locks.load_open_locks(conn, [new.facility_id]).get(new.facility_id, ())
     if all(lock.reason is not LockReason.MANUAL for lock in opened):
         manual = Lock(reason=LockReason.MANUAL, detail=f"written off: {new.reason}")
-        locks.add_locks(conn, new.facility_id, [manual], now, opener(actor))
+        locks.add_locks(conn, [(new.facility_id, manual)], now, opener(actor))
     detail: dict[str, object] = {
         "id": str(new.id),
         "penalty_minor": parts.penalty_minor,
@@ -257,7 +257,7 @@ def close(
         return decision
     if (call := standing.holding.call) is not None:
         ended = replace(call, state=CallState.CLOSED, ended_at=now)
-        calls.save_call(conn, ended)
+        calls.save_calls(conn, [ended])
     facilities.save_closed(conn, facility_id, now)
     _note(conn, actor, facility_id, ("closed", {"reason": reason}), now, settles=False)
     return assess_one(conn, facility_id, now)

@@ -87,7 +87,7 @@ def _act(
     call = act(standing.call, standing)
     if call.ended_at is not None:
         call = replace(call, ended_valuation_id=valuation_id)
-    calls.save_call(conn, call)
+    calls.save_calls(conn, [call])
     event = call_event(standing, call, now, opener(actor), reason)
     facilities.append_events(conn, [event])
     settle(conn, assess_one(conn, facility_id, now), now, opener(actor))

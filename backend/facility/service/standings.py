@@ -159,12 +159,11 @@ def settle_all(
     facilities.save_valued(conn, [_valued(*pair) for pair in pairs if _has_moved(*pair)])
     changes = [diff_locks(each.holding.opened, each.locks) for each in standings]
     _settle_locks(conn, standings, changes, now, actor)
-    events: list[NewEvent] = []
+    events = [*_settle_calls(conn, pairs, now, actor)]
     for (standing, valuation_id), (to_open, _, to_lift) in zip(pairs, changes, strict=True):
         key = standing.holding.facility.id
         events += [
             *_line_events(standing, valuation_id, now, actor),
-            *_settle_call(conn, standing, valuation_id, now, actor),
             *(_lock_event(key, "lock_opened", e.reason, e.detail, now, actor) for e in to_open),
             *(_lock_event(key, "lock_lifted", e.reason, e.detail, now, actor) for e in to_lift),
             *_settle_promises(conn, standing, now, actor),
@@ -220,21 +219,33 @@ def _line_events(
     ]
 
 
-def _settle_call(
-    conn: Conn, standing: Standing, valuation_id: ValuationId, now: datetime, actor: str
+def _settle_calls(
+    conn: Conn, pairs: Sequence[tuple[Standing, ValuationId]], now: datetime, actor: str
 ) -> Sequence[NewEvent]:
-    before, call = standing.holding.call, standing.call
-    if call is None or call == before:
-        return []
-    if before is None:
-        key = calls.add_call(
-            conn, standing.holding.facility.id, replace(call, valuation_id=valuation_id)
-        )
-        return [call_event(standing, replace(call, id=key), now, actor)]
-    if call.ended_at is not None:
-        call = replace(call, ended_valuation_id=valuation_id)
-    calls.save_call(conn, call)
-    return [call_event(standing, call, now, actor)] if call.state is not before.state else []
+    """Store the margin calls that are new or have changed, and return what to remember."""
+    opened: dict[FacilityId, MarginCall] = {}
+    changed: list[MarginCall] = []
+    moved: list[tuple[Standing, MarginCall]] = []
+    for standing, valuation_id in pairs:
+        before, call = standing.holding.call, standing.call
+        if call is None or call == before:
+            continue
+        if before is None:
+            opened[standing.holding.facility.id] = replace(call, valuation_id=valuation_id)
+            continue
+        if call.ended_at is not None:
+            call = replace(call, ended_valuation_id=valuation_id)
+        changed.append(call)
+        if call.state is not before.state:
+            moved.append((standing, call))
+    keys = calls.add_calls(conn, opened)
+    calls.save_calls(conn, changed)
+    moved += [
+        (standing, replace(opened[key], id=keys[key]))
+        for standing, _ in pairs
+        if (key := standing.holding.facility.id) in keys
+    ]
+    return [call_event(standing, call, now, actor) for standing, call in moved]
 
 
 def call_event(

@@ -32,51 +32,67 @@ def list_calls(conn: Conn, facility_id: FacilityId) -> Sequence[MarginCall]:
     return [_call(row) for row in conn.execute(query, [facility_id, ROWS_MAX])]
 
 
-def add_call(conn: Conn, facility_id: FacilityId, call: MarginCall) -> MarginCallId:
-    """Store a new margin call and return its id."""
+def add_calls(
+    conn: Conn, opened: Mapping[FacilityId, MarginCall]
+) -> Mapping[FacilityId, MarginCallId]:
+    """Store new margin calls, one a facility, and return their ids."""
+    if not opened:
+        return {}
+    rows = [
+        (
+            key,
+            call.opened_at,
+            call.deadline_at,
+            call.valuation_id,
+            call.coverage_bps,
+            call.value_minor,
+            call.exposure_minor,
+            call.cure.cash_minor,
+            call.cure.collateral_minor,
+            call.cure.lendable_minor,
+            call.state.value,
+            call.observations,
+        )
+        for key, call in opened.items()
+    ]
     statement = (
         "INSERT INTO margin_call (facility_id, opened_at, deadline_at, valuation_id,"
         " coverage_bps, value_minor, exposure_minor, cash_minor, collateral_minor,"
         " lendable_minor, state, observations)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id"
+        " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::uuid[],"
+        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
+        " %s::text[], %s::int[]) RETURNING facility_id, id"
     )
-    values = [
-        facility_id,
-        call.opened_at,
-        call.deadline_at,
-        call.valuation_id,
-        call.coverage_bps,
-        call.value_minor,
-        call.exposure_minor,
-        call.cure.cash_minor,
-        call.cure.collateral_minor,
-        call.cure.lendable_minor,
-        call.state.value,
-        call.observations,
-    ]
-    row = conn.execute(statement, values).fetchone()
-    assert row is not None
-    return MarginCallId(row[0])
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return {FacilityId(row[0]): MarginCallId(row[1]) for row in conn.execute(statement, columns)}
 
 
-def save_call(conn: Conn, call: MarginCall) -> None:
-    """Store where a margin call is now."""
+def save_calls(conn: Conn, changed: Sequence[MarginCall]) -> None:
+    """Store where margin calls are now."""
+    if not changed:
+        return
     statement = (
         "UPDATE margin_call SET deadline_at = %s, state = %s, observations = %s,"
         " liquidatable_at = %s, defaulted_at = %s, ended_at = %s, ended_valuation_id = %s"
         " WHERE id = %s"
     )
-    values = [
-        call.deadline_at,
-        call.state.value,
-        call.observations,
-        call.liquidatable_at,
-        call.defaulted_at,
-        call.ended_at,
-        call.ended_valuation_id,
-        call.id,
-    ]
-    conn.execute(statement, values)
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            statement,
+            [
+                (
+                    call.deadline_at,
+                    call.state.value,
+                    call.observations,
+                    call.liquidatable_at,
+                    call.defaulted_at,
+                    call.ended_at,
+                    call.ended_valuation_id,
+                    call.id,
+                )
+                for call in changed
+            ],
+        )
 
 
 def _call(row: TupleRow) -> MarginCall:
