@@ -148,10 +148,13 @@ def _held(conn: Conn, order_id: ReleaseId) -> OrderRecord:
     if not registry.exists(conn, "lot", order.lot_id):
         raise OrderRefusedError("not_pledged", f"the pledge of lot {order.lot_id} has ended")
     hold(conn, order.lot_id)
+    # Whoever may no longer change it gets no row to lock: it ended while the lot was waited for.
     locked = store.load_order(conn, order_id, lock=True)
+    found = locked or store.load_order(conn, order_id)
+    if found is not None:
+        check_open(found)
     if locked is None:
         raise ForbiddenError("this account may not do that")
-    check_open(locked)
     return locked
 
 
