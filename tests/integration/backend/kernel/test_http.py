@@ -18,6 +18,12 @@ def operator(db: Database) -> dict[str, str]:
     return bearer(token_for(db, add_actor(db, Role.OPERATOR)))
 
 
+@pytest.fixture(scope="module")
+def shared_operator(shared_db: Database) -> dict[str, str]:
+    """An operator's header in the database that the refusals share."""
+    return bearer(token_for(shared_db, add_actor(shared_db, Role.OPERATOR)))
+
+
 def test_health_tells_of_the_database(client: httpx.Client, db: Database) -> None:
     """200 while it answers, 503 when not; no login is needed."""
     assert client.get("/health").json() == {"status": "ok"}
@@ -44,9 +50,9 @@ def test_metrics_count_requests_by_template(
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/me", "/nowhere", "/metrics"])
-def test_every_answer_carries_the_security_headers(client: httpx.Client, path: str) -> None:
+def test_every_answer_carries_the_security_headers(shared_client: httpx.Client, path: str) -> None:
     """Errors too: only our own files run, nothing is sniffed, framed, or kept in a cache."""
-    headers = client.get(path).headers
+    headers = shared_client.get(path).headers
 
     assert headers["content-security-policy"].startswith("default-src 'self';")
     assert "unsafe" not in headers["content-security-policy"]
@@ -65,10 +71,10 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client, path: s
     ],
 )
 def test_every_error_has_one_form(
-    client: httpx.Client, method: str, path: str, status: int, code: str
+    shared_client: httpx.Client, method: str, path: str, status: int, code: str
 ) -> None:
     """A code, a sentence, details: whatever the cause."""
-    response = client.request(method, path)
+    response = shared_client.request(method, path)
     error = response.json()["error"]
 
     assert (response.status_code, error["code"]) == (status, code)
@@ -93,11 +99,11 @@ def test_every_error_has_one_form(
     ids=lambda body: repr(body[:20]),
 )
 def test_a_malformed_body_is_refused(
-    client: httpx.Client, operator: dict[str, str], body: bytes
+    shared_client: httpx.Client, shared_operator: dict[str, str], body: bytes
 ) -> None:
     """Bad input is the caller's error, never a crash."""
-    headers = {**operator, "Content-Type": "application/json"}
-    response = client.post("/api/parties", content=body, headers=headers)
+    headers = {**shared_operator, "Content-Type": "application/json"}
+    response = shared_client.post("/api/parties", content=body, headers=headers)
     assert response.status_code in (400, 422)
     assert response.json()["error"]["code"]
 
@@ -115,24 +121,24 @@ def test_a_malformed_body_is_refused(
     ],
 )
 def test_a_malformed_query_is_refused(
-    client: httpx.Client, operator: dict[str, str], path: str
+    shared_client: httpx.Client, shared_operator: dict[str, str], path: str
 ) -> None:
     """Numbers beyond the database's, NUL, and what is no id."""
-    assert client.get(path, headers=operator).status_code in (404, 422)
+    assert shared_client.get(path, headers=shared_operator).status_code in (404, 422)
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(client: httpx.Client) -> None:
+def test_a_body_over_the_limit_is_refused_before_it_is_read(shared_client: httpx.Client) -> None:
     """Declared or not, known or not who sends it; a price file may be larger."""
     large = b"x" * (BODY_BYTES_MAX + 1)
 
     def parts() -> "list[bytes]":
         return [large[:BODY_BYTES_MAX], large[BODY_BYTES_MAX:]]
 
-    declared = client.post("/api/login", content=large)
-    chunked = client.post(
+    declared = shared_client.post("/api/login", content=large)
+    chunked = shared_client.post(
         "/api/login", content=iter(parts()), headers={"Content-Type": "application/json"}
     )
-    form = client.post(
+    form = shared_client.post(
         "/api/logout",
         content=iter(parts()),
         headers={"Content-Type": "application/x-www-form-urlencoded"},
@@ -143,13 +149,15 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(client: httpx.Client
 
 
 def test_a_price_file_has_a_limit_of_its_own(
-    client: httpx.Client, operator: dict[str, str]
+    shared_client: httpx.Client, shared_operator: dict[str, str]
 ) -> None:
     """Larger than other bodies, and bounded still: refused by what it declares."""
     path = "/api/instruments/NONE/prices.csv?source=x&currency=EUR&unit=TNE"
-    headers = {**operator, "Content-Type": "text/csv"}
-    larger = client.post(path, content=b"x" * (BODY_BYTES_MAX + 1), headers=headers)
-    declared = HTTPConnection(client.base_url.host, client.base_url.port or 80, timeout=20)
+    headers = {**shared_operator, "Content-Type": "text/csv"}
+    larger = shared_client.post(path, content=b"x" * (BODY_BYTES_MAX + 1), headers=headers)
+    declared = HTTPConnection(
+        shared_client.base_url.host, shared_client.base_url.port or 80, timeout=20
+    )
     declared.putrequest("POST", path)
     declared.putheader("Content-Length", str(CSV_BYTES_MAX + 1))
     declared.endheaders()

@@ -23,6 +23,22 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def pledged(db: Database, db_url: str, client: httpx.Client, clock: FixedClock) -> Pledged:
     """A quiet pledged warehouse of three pallets."""
+    return quiet_warehouse(db, db_url, client, clock)
+
+
+@pytest.fixture(scope="module")
+def kept(
+    shared_db: Database,
+    shared_db_url: str,
+    shared_client: httpx.Client,
+    shared_clock: FixedClock,
+) -> Pledged:
+    """A warehouse for all that is refused, and leaves it as it is."""
+    return quiet_warehouse(shared_db, shared_db_url, shared_client, shared_clock)
+
+
+def quiet_warehouse(db: Database, db_url: str, client: httpx.Client, clock: FixedClock) -> Pledged:
+    """Return a pledged warehouse of three pallets in which nothing happens."""
     rig = Rig(db=db, made=build_warehouse(db_url))
     clock.advance(datetime_of(BASE_US) - NOW)
     made = pledge_warehouse(db, rig, client)
@@ -82,12 +98,12 @@ BAD: dict[str, tuple[str, Callable[[Pledged], dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_makes_no_sense_is_refused(pledged: Pledged, case: str) -> None:
+def test_what_makes_no_sense_is_refused(kept: Pledged, case: str) -> None:
     """With a code for programs and a sentence for people; nothing is stored."""
     code, overrides = BAD[case]
-    answer = pledged.issue(pledged.order(**overrides(pledged)))
+    answer = kept.issue(kept.order(**overrides(kept)))
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, code)
-    assert orders(pledged) == 0
+    assert orders(kept) == 0
 
 
 def test_goods_are_released_once(pledged: Pledged) -> None:
@@ -125,12 +141,12 @@ def test_only_the_lenders_valid_key_signs(pledged: Pledged, db: Database) -> Non
     assert orders(pledged) == 0
 
 
-def test_a_key_must_sign_for_itself(pledged: Pledged) -> None:
+def test_a_key_must_sign_for_itself(kept: Pledged) -> None:
     """A message that another key signed registers nothing."""
-    message = bytearray.fromhex(key_message(pledged.key, pledged.bank, NOW + timedelta(days=1)))
+    message = bytearray.fromhex(key_message(kept.key, kept.bank, NOW + timedelta(days=1)))
     message[-1] ^= 1
     body = {"name": "x", "message": message.hex()}
-    answer = pledged.client.post("/api/party-keys", json=body, headers=pledged.operator)
+    answer = kept.client.post("/api/party-keys", json=body, headers=kept.operator)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_signature")
 
 
@@ -175,9 +191,9 @@ def test_who_else_may_not(pledged: Pledged) -> None:
 
 
 @pytest.mark.parametrize("message", ["", "zz", "00", "d28440a0"])
-def test_what_is_no_message_is_refused(pledged: Pledged, message: str) -> None:
+def test_what_is_no_message_is_refused(kept: Pledged, message: str) -> None:
     """Neither hexadecimal nor COSE_Sign1: 422, with the field's name."""
-    answer = pledged.client.post(
-        "/api/release-orders", json={"message": message}, headers=pledged.lender
+    answer = kept.client.post(
+        "/api/release-orders", json={"message": message}, headers=kept.lender
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
