@@ -92,6 +92,13 @@ _TONES: Final[dict[str, dict[str, Tone]]] = {
         "expired": Tone.IDLE,
         "revoked": Tone.BAD,
     },
+    "subscription": {"active": Tone.GOOD, "disabled": Tone.BAD, "ended": Tone.IDLE},
+    "message": {
+        "gathering": Tone.INFO,
+        "queued": Tone.WARN,
+        "delivered": Tone.GOOD,
+        "dead": Tone.BAD,
+    },
     "counted": {"found": Tone.GOOD, "not_found": Tone.BAD, "foreign": Tone.WARN},
     "stream": {"open": Tone.GOOD, "stopped": Tone.BAD},
 }

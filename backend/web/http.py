@@ -15,12 +15,14 @@ from backend.web.console import FILES
 from backend.web.events import STREAM_S_MAX, Hub, stream
 from backend.web.pages import (
     alerts,
+    base,
     facilities,
     floor,
     images,
     login,
     lots,
     market,
+    notifications,
     plant,
     pledges,
     register,
@@ -47,6 +49,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 router = APIRouter(tags=["web"], include_in_schema=False, lifespan=_lifespan)
 for page in (
     login,
+    base,
     facilities,
     lots,
     pledges,
@@ -57,6 +60,7 @@ for page in (
     floor,
     plant,
     market,
+    notifications,
     register,
     simulator,
 ):

@@ -24,13 +24,33 @@ _MARKET: Final = Link(path="/market", label="Prices")
 _SENSORS: Final = Link(path="/sensors", label="Sensors")
 _GATEWAYS: Final = Link(path="/gateways", label="Gateways")
 _REFUSED: Final = Link(path="/refused", label="Refused envelopes")
+_NOTIFICATIONS: Final = Link(path="/notifications", label="Notifications")
 _SIMULATOR: Final = Link(path="/simulator", label="Simulator")
 
 _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
-    Role.LENDER: (_FACILITIES, _ALERTS, _LOTS, _PLEDGES, _ORDERS, _FLOOR, _SENSORS, _MARKET),
-    Role.BORROWER: (_FACILITIES, _LOTS, _PLEDGES, _ORDERS, _ALERTS, _FLOOR, _MARKET),
-    Role.LOGISTICS: (_ALERTS, _FLOOR, _LOTS, _ORDERS, _SENSORS, _GATEWAYS),
-    Role.OPERATOR: (_GATEWAYS, _SENSORS, _REFUSED, _FLOOR, _ALERTS, _MARKET),
+    Role.LENDER: (
+        _FACILITIES,
+        _ALERTS,
+        _LOTS,
+        _PLEDGES,
+        _ORDERS,
+        _FLOOR,
+        _SENSORS,
+        _MARKET,
+        _NOTIFICATIONS,
+    ),
+    Role.BORROWER: (
+        _FACILITIES,
+        _LOTS,
+        _PLEDGES,
+        _ORDERS,
+        _ALERTS,
+        _FLOOR,
+        _MARKET,
+        _NOTIFICATIONS,
+    ),
+    Role.LOGISTICS: (_ALERTS, _FLOOR, _LOTS, _ORDERS, _SENSORS, _GATEWAYS, _NOTIFICATIONS),
+    Role.OPERATOR: (_GATEWAYS, _SENSORS, _REFUSED, _FLOOR, _ALERTS, _MARKET, _NOTIFICATIONS),
     Role.REGULATOR: (
         _FACILITIES,
         _ALERTS,
@@ -42,6 +62,7 @@ _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
         _GATEWAYS,
         _SENSORS,
         _REFUSED,
+        _NOTIFICATIONS,
     ),
 }
 SIMULATES: Final = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})

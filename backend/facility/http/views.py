@@ -130,7 +130,7 @@ class LotValueView(BaseModel):
     reasons: list[str]
 
 
-class EvidenceView(BaseModel):
+class EvidenceRefView(BaseModel):
     """A piece of evidence: a lot, price, alert, stock-take or policy by its id."""
 
     kind: EvidenceKind
@@ -145,7 +145,7 @@ class DeductionView(BaseModel):
     detail: str
     amount_minor: int
     numbers: dict[str, int]
-    evidence: list[EvidenceView]
+    evidence: list[EvidenceRefView]
 
 
 class ValuationView(BaseModel):
@@ -286,7 +286,7 @@ def valuation_view(standing: Standing) -> ValuationView:
                 detail=line.detail,
                 amount_minor=line.amount_minor,
                 numbers=dict(line.numbers),
-                evidence=[EvidenceView(kind=each.kind, id=each.id) for each in line.evidence],
+                evidence=[EvidenceRefView(kind=each.kind, id=each.id) for each in line.evidence],
             )
             for line in valuation.base.lines
         ],

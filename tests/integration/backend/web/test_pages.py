@@ -28,6 +28,7 @@ LISTS: Final = (
     "/market",
     "/gateways",
     "/sensors",
+    "/notifications",
 )
 INLINE: Final = (" style=", " onclick=", "<script>", "<style")
 LOAN: Final = frozenset({Role.LENDER, Role.BORROWER, Role.REGULATOR})
@@ -71,6 +72,7 @@ def test_every_page_renders_for_every_role(
     pages = [
         *LISTS,
         f"/facilities/{own.plant.facility_id}",
+        f"/facilities/{own.plant.facility_id}/base",
         *_of_lot(own),
         "/refused",
         "/register",
@@ -94,7 +96,8 @@ def test_nothing_of_another_party_is_shown(
     consoles: dict[Role, httpx.Client], other: Everything
 ) -> None:
     """What belongs to other parties is neither listed nor found by its id."""
-    pages = [f"/facilities/{other.plant.facility_id}", *_of_lot(other)]
+    facility = f"/facilities/{other.plant.facility_id}"
+    pages = [facility, f"{facility}/base", *_of_lot(other)]
     secrets = (str(other.plant.lots["copper"]), "facility b", "gw-b")
     for role in (Role.LENDER, Role.BORROWER, Role.LOGISTICS):
         console = consoles[role]
