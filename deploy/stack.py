@@ -183,7 +183,7 @@ class Stack:
             PLEDGEWATCH_SIMULATOR_URL=self.control_url,
             PLEDGEWATCH_PUBLIC_URL=self.base_url,
             PLEDGEWATCH_NOTIFY_HTTP="true",
-            PLEDGEWATCH_NOTIFY_NETWORKS=f"{LOOPBACK}/8",
+            PLEDGEWATCH_NOTIFY_NETWORKS=f"{LOOPBACK}/32",
         )
 
     def _start_backend(self, *, with_operator: bool) -> None:
