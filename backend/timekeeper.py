@@ -51,7 +51,7 @@ HOUSEKEEPING_S: Final = 600.0
 BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 10.0
 CHUNK_LOTS: Final = 50  # Held in one transaction; a batch of readings of one of them waits for it.
-CHUNK_FACILITIES: Final = 20  # Held in one transaction; a drawdown on one of them waits for it.
+CHUNK_FACILITIES: Final = 50  # Held in one transaction; a drawdown on one of them waits for it.
 OPENED_BY: Final = "timekeeper"
 
 FAILED: Final = Counter("pledgewatch_timekeeper_failed", "Duties that failed.", ("duty", "error"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
 from backend.alerts.rules.life import (
     UNATTENDED_AFTER,
@@ -100,7 +101,8 @@ def take(conn: Conn, steps: Sequence[Steps], now: datetime) -> list[Finding]:
 
 def _raise(conn: Conn, alert: Alert | None, finding: Finding, now: datetime) -> None:
     if alert is None:
-        alert_id = store.add(conn, finding, now)
+        alert_id = AlertId(uuid4())
+        store.add(conn, alert_id, finding, now)
         store.add_event(conn, alert_id, now, MACHINE, (What.OPENED, finding.summary))
         store.add_evidence(conn, alert_id, finding, now)
         return

@@ -36,9 +36,9 @@ _FETCH: Final[LiteralString] = (
     + " ORDER BY state = 'resolved', opened_at DESC, id LIMIT %(limit)s"
 )
 _ADD: Final = """
-    INSERT INTO alert (kind, severity, cause, lot_id, gateway_id, facility_id, summary,
+    INSERT INTO alert (id, kind, severity, cause, lot_id, gateway_id, facility_id, summary,
                        probability, began_at, opened_at, critical_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _SAVE_RAISED: Final = """
     UPDATE alert SET severity = %(severity)s, summary = %(summary)s,
@@ -68,11 +68,12 @@ def load_unresolved(conn: Conn, causes: Collection[str]) -> dict[str, Alert]:
     return {row["cause"]: _alert(row) for row in rows}
 
 
-def add(conn: Conn, finding: Finding, now: datetime) -> AlertId:
-    """Store a new alert."""
-    row = conn.execute(
+def add(conn: Conn, alert_id: AlertId, finding: Finding, now: datetime) -> None:
+    """Store a new alert under an id of the caller's: in a pipeline nobody waits for an answer."""
+    conn.execute(
         _ADD,
         (
+            alert_id,
             finding.kind.value,
             finding.severity.value,
             finding.cause,
@@ -85,9 +86,7 @@ def add(conn: Conn, finding: Finding, now: datetime) -> AlertId:
             now,
             now if finding.severity is Severity.CRITICAL else None,
         ),
-    ).fetchone()
-    assert row is not None, "INSERT ... RETURNING gives the row"
-    return AlertId(row[0])
+    )
 
 
 def save_raised(

@@ -11,7 +11,7 @@ from typing import Final
 
 from psycopg import errors
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from backend.db import Conn
 from backend.facility.errors import FacilityNameTakenError
@@ -294,16 +294,20 @@ def append_events(conn: Conn, events: Sequence[NewEvent]) -> None:
         return
     statement = (
         "INSERT INTO facility_event (facility_id, at, actor, what, detail)"
-        " SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::jsonb[])"
+        " SELECT * FROM jsonb_to_recordset(%s::jsonb)"
+        " AS t (facility_id uuid, at timestamptz, actor text, what text, detail jsonb)"
     )
-    values = [
-        [each.facility_id for each in events],
-        [each.at for each in events],
-        [each.actor for each in events],
-        [each.what for each in events],
-        [Jsonb(dict(each.detail)) for each in events],
+    rows = [
+        {
+            "facility_id": str(each.facility_id),
+            "at": each.at.isoformat(),
+            "actor": each.actor,
+            "what": each.what,
+            "detail": dict(each.detail),
+        }
+        for each in events
     ]
-    conn.execute(statement, values)
+    conn.execute(statement, [Json(rows)])
 
 
 def list_events(conn: Conn, facility_id: FacilityId, before_id: int) -> Sequence[FacilityEvent]:

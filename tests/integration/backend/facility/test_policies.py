@@ -7,8 +7,10 @@ import pytest
 
 from backend.db import Database
 from backend.facility.service import policies
+from backend.facility.service.facilities import preview_drawdown
 from backend.facility.service.standings import assess_one
-from backend.facility.types import Standing
+from backend.facility.types import Allow, Standing
+from backend.money import Minor
 from backend.parties.types import Role
 from backend.valuation.store import load_policies, load_valuation
 from backend.valuation.types import DeductionCode, LendingPolicy
@@ -107,3 +109,14 @@ def test_nobody_changes_what_was_valued_or_set(db: Database, table: str, verb: s
     with db.connect() as owner, pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
         owner.execute(statement.format(table).encode())
     assert "never changed" in str(refused.value)
+
+
+def test_a_preview_can_write_nothing(db: Database) -> None:
+    """It is answered in a transaction in which the database refuses every write."""
+    plant = build_loan(db)
+
+    with db.reading() as conn:
+        standing, decision = preview_drawdown(conn, plant.facility_id, Minor(BASE_MINOR), NOW)
+
+    assert isinstance(decision, Allow)
+    assert standing.position.availability_minor == BASE_MINOR
