@@ -105,22 +105,53 @@ class Backend:
         self, books: Books, sites: Collection[str], batch: ReadingBatch | None, now_us: int
     ) -> Turn:
         """Return what becomes of ``books`` when a batch arrived, or only time passed."""
-        after = books.copy()
-        lots = sorted(lot for name in sites for lot in self.sites[name].lots)
-        book = None
-        if batch is not None and batch.readings:
-            book = SeriesBook(batch)
-            self._fold(after, lots, batch, book)
+        return self.turn_of(books, self.lots_of(sites), batch, now_us)
+
+    def turn_of(
+        self,
+        books: Books,
+        lots: Sequence[LotId],
+        batch: ReadingBatch | None,
+        now_us: int,
+        heard_us: Mapping[GatewayId, int] | None = None,
+    ) -> Turn:
+        """Return what becomes of ``books`` when a batch arrived that concerns some lots.
+
+        Args:
+            books: before it; unchanged.
+            lots: those to be decided.
+            batch: all that is told of their sensors and items.
+            now_us: the time.
+            heard_us: when gateways were heard last, if they told more than there is in the batch.
+        """
+        after, book = self.folded(books, lots, batch)
+        for gateway, fresh_us in (heard_us or {}).items():
+            after.fresh_us[gateway] = max(fresh_us, after.fresh_us.get(gateway, fresh_us))
         around = self.around(after, lots, now_us)
         steps: list[Steps] = []
         raised: list[tuple[LotId, str]] = []
         for lot in lots:
-            step, error = self._decide(after, lot, around, book)
+            step, error = self.decide(after, lot, around, book)
             if step.findings or step.ceased:
                 steps.append(step)
             if error:
                 raised.append((lot, error))
         return Turn(books=after, steps=tuple(steps), raised=tuple(raised))
+
+    def lots_of(self, sites: Collection[str]) -> list[LotId]:
+        """Return the lots of some sites, in order."""
+        return sorted(lot for name in sites for lot in self.sites[name].lots)
+
+    def folded(
+        self, books: Books, lots: Sequence[LotId], batch: ReadingBatch | None
+    ) -> tuple[Books, SeriesBook | None]:
+        """Return books of their own with a batch folded into sensors and sightings."""
+        after = books.copy()
+        if batch is None or not batch.readings:
+            return after, None
+        book = SeriesBook(batch)
+        self._fold(after, lots, batch, book)
+        return after, book
 
     def _fold(
         self, books: Books, lots: Sequence[LotId], batch: ReadingBatch, book: SeriesBook
@@ -160,9 +191,10 @@ class Backend:
             now_us=now_us,
         )
 
-    def _decide(
+    def decide(
         self, books: Books, lot: LotId, around: Around, book: SeriesBook | None
     ) -> tuple[Steps, str]:
+        """Decide a lot in ``books``; return what follows for its alerts, and an error if any."""
         site = self.sites[self.site_of[lot]]
         kept = books.lots[lot]
         facts: Mapping[str, bool] = {}

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.collateral.rules.series import numbers_in
 from backend.collateral.rules.surveillance import (
     GAPS_WITHOUT_GOOD_MAX,
     LOST_GRAVE_US,
@@ -21,10 +20,12 @@ from deploy.evaluate.tables import Channels
 from schemas.quantities import EventType, Quantity
 
 Int64s = NDArray[np.int64]
+Int32s = NDArray[np.int32]
 
 SECOND_US: Final = 1_000_000
 # Of these a sensor that talks is still of no use without a good one.
 _NEEDED: Final = (Quantity.MASS, Quantity.LATITUDE, Quantity.TEMPERATURE, Quantity.HUMIDITY)
+_NOTHING: Final = np.empty(0, dtype=np.int32)
 
 
 @dataclass(slots=True)
@@ -40,38 +41,57 @@ class Cuts:
         default_factory=dict[tuple[SensorKey, Quantity | None], int]
     )
 
-    def find(self, part: Reported, after_us: int, until_us: int) -> set[int]:
-        """Return the moments within a span, for what one gateway sent in it."""
-        here = part.between(after_us, until_us)
-        made_us, arrival_us = here.envelopes.made_us, here.envelopes.arrival_us
-        cuts: set[int] = set()
-        keys: dict[tuple[SensorKey, Quantity | None], list[NDArray[np.int32]]] = {}
-        for channel in map(ChannelId, numbers_in(here.values.channel)):
-            ref = self.channels.refs[channel]
-            rows = here.values.channel == channel
-            key = (ref.gateway, ref.sensor)
-            keys.setdefault((key, None), []).append(here.values.envelope[rows])
-            if ref.quantity in _NEEDED:
-                good = rows & (here.values.quality == 0)
-                keys[key, ref.quantity] = [here.values.envelope[good]]
+    def find(self, part: Reported, after_us: int, until_us: int) -> dict[SensorKey, set[int]]:
+        """Return the moments within a span by sensor, for what one gateway sent in just it."""
+        made_us, arrival_us = part.envelopes.made_us, part.envelopes.arrival_us
+        spoken = self._spoken(part)
         known = {key for key in self._heard_us if key[0][0] == part.gateway}
-        for key in {*keys, *known}:
-            # Of several readings in one envelope the last one counts: none is late after another.
-            envelopes = np.sort(np.concatenate(keys.get(key, [np.empty(0, dtype=np.int32)])))
+        cuts: dict[SensorKey, set[int]] = {}
+        for key in {*spoken, *known}:
+            envelopes = spoken.get(key, _NOTHING)
             last = self._heard_us.get(key)
             made = made_us[envelopes]
             gap_us = self.gaps_s.get(key[0], MAX_GAP_S) * SECOND_US
             spans = (gap_us, LOST_GRAVE_US)
             if key[1] is not None:
                 spans = (gap_us * GAPS_WITHOUT_GOOD_MAX,)
-            cuts |= _silences(made, arrival_us[envelopes], last, spans, (after_us, until_us))
+            found = _silences(made, arrival_us[envelopes], last, spans, (after_us, until_us))
+            if found:
+                cuts.setdefault(key[0], set()).update(found)
             if len(made):
                 self._heard_us[key] = max(int(made.max()), last or 0)
-        for event in here.events:
+        for event in part.events:
             if _is_news(event):
+                ref = self.channels.refs[event.channel]
                 at_us = int(arrival_us[event.envelope])
-                cuts |= {at_us - SECOND_US, at_us}
-        return {cut for cut in cuts if after_us < cut < until_us}
+                cuts.setdefault((ref.gateway, ref.sensor), set()).update(
+                    (at_us - SECOND_US, at_us)
+                )
+        inside = {
+            key: {cut for cut in found if after_us < cut < until_us} for key, found in cuts.items()
+        }
+        return {key: found for key, found in inside.items() if found}
+
+    def _spoken(self, part: Reported) -> dict[tuple[SensorKey, Quantity | None], Int32s]:
+        """Return in which envelopes each sensor spoke, in order, and said something good."""
+        values = part.values
+        order = np.argsort(values.channel.astype(np.uint16), kind="stable")
+        channel, envelope = values.channel[order], values.envelope[order]
+        begins = np.flatnonzero(np.diff(channel, prepend=-1))
+        ends = np.append(begins, len(channel))[1:].tolist()
+        spoken: dict[tuple[SensorKey, Quantity | None], list[Int32s]] = {}
+        for begin, end in zip(begins.tolist(), ends, strict=True):
+            ref = self.channels.refs[ChannelId(int(channel[begin]))]
+            key = (ref.gateway, ref.sensor)
+            mine = envelope[begin:end]
+            spoken.setdefault((key, None), []).append(mine)
+            if ref.quantity in _NEEDED:
+                spoken[key, ref.quantity] = [mine[values.quality[order[begin:end]] == 0]]
+        # Of several readings in one envelope the last one counts: none is late after another.
+        return {
+            key: found[0] if len(found) == 1 else np.sort(np.concatenate(found))
+            for key, found in spoken.items()
+        }
 
 
 def _is_news(event: EventRow) -> bool:

@@ -3,9 +3,11 @@
 Columns are in the order of the envelopes, so that any span of arrivals is a slice.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from operator import attrgetter
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ Int64s = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 Int16s = NDArray[np.int16]
 Floats = NDArray[np.float64]
+
+_envelope_of: Final = attrgetter("envelope")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +103,7 @@ class Reported:
             envelopes=_slice(self.envelopes, slice(first, end), 0),
             values=_slice(self.values, _rows(self.values.envelope, first, end), first),
             sightings=_slice(self.sightings, _rows(self.sightings.envelope, first, end), first),
-            events=tuple(
-                _shifted(event, -first) for event in self.events if first <= event.envelope < end
-            ),
+            events=_events_of(self.events, first, end),
         )
 
 
@@ -147,7 +149,7 @@ def batch_of(parts: Sequence[Reported], channels: Channels, tags: Tags) -> Readi
             epcs=tags.index(tag),
         ),
         events=tuple(
-            _shifted(event, shift)
+            _shifted(event, shift) if shift else event
             for part, shift in zip(parts, shifts, strict=False)
             for event in part.events
         ),
@@ -165,9 +167,22 @@ def _times(parts: Sequence[Reported]) -> EnvelopeTimes:
     )
 
 
+def _events_of(events: tuple[EventRow, ...], first: int, end: int) -> tuple[EventRow, ...]:
+    """Return the events of a run of envelopes, which are counted from 0 again."""
+    begin = bisect_left(events, first, key=_envelope_of)
+    chosen = events[begin : bisect_left(events, end, begin, key=_envelope_of)]
+    return tuple(_shifted(event, -first) for event in chosen) if first else chosen
+
+
 def _rows(envelope: Int32s, first: int, end: int) -> slice:
     begin, stop = np.searchsorted(envelope, (first, end)).tolist()
     return slice(begin, stop)
+
+
+def rows_of(columns: Columns, rows: NDArray[np.intp]) -> Columns:
+    """Return some rows of columns."""
+    chosen: dict[str, Any] = {f.name: getattr(columns, f.name)[rows] for f in fields(columns)}
+    return type(columns)(**chosen)
 
 
 def _slice(columns: Columns, rows: slice, less: int) -> Columns:

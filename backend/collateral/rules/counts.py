@@ -103,7 +103,7 @@ def weighed(setup: LotSetup, decision: Decision, now_us: int) -> Decision:
 
 def _short_fact(setup: LotSetup, short_g: int, at_us: int) -> Fact:
     at = datetime_of(at_us)
-    text = f"{setup.name}: {short_g / 1_000:.0f} kg less than pledged by the stock-take of {at:%F}"
+    text = f"{setup.name} is {short_g / 1_000:.0f} kg short by the stock-take of {at:%F}"
     return Fact(
         key="count:mass",
         kind=FactKind.LOAD_SHORT,

@@ -18,7 +18,7 @@ from backend.collateral.rules.load_facts import load_facts
 from backend.collateral.rules.presence import Whereabouts, decide_items
 from backend.collateral.rules.strayed import is_outside, position_facts
 from backend.collateral.rules.surveillance import Lost, lost_fact, lost_sensors
-from backend.collateral.rules.tags import excused, item_facts, zone_names
+from backend.collateral.rules.tags import Scale, excused, item_facts, zone_names
 from backend.collateral.rules.view import tamper_facts
 from backend.collateral.rules.weigh import Load, Says, decide_load
 from backend.collateral.types import (
@@ -43,6 +43,7 @@ from backend.collateral.types import (
 )
 from backend.ids import GatewayId
 from backend.telemetry.types import datetime_of
+from schemas.quantities import Quantity
 
 SCALES_MAX: Final = 1  # One scale weighs a lot; how several would share it is not known.
 _TAMPERING: Final = (FactKind.TAMPER, FactKind.TAGS_LEFT)
@@ -106,7 +107,7 @@ def decide_lot(setup: LotSetup, observed: Observed, now_us: int) -> Decision:
     condition, since = _condition(observed.memory)
     state = LotState(
         lot_id=setup.id,
-        custody=_custody(observed.memory, fused, weighed, outside),
+        custody=_custody(observed.memory, fused, (load, weighed), outside),
         quantity=quantity,
         short_mass_g=short_g,
         measured_mass_g=measured_g,
@@ -129,11 +130,17 @@ def _facts(
     seen: Seen,
 ) -> list[Fact]:
     """Return what is wrong by what a lot's scale last said, and says if it can be relied on."""
-    found = item_facts(fused.items, loads[1], fused)
+    found = item_facts(fused.items, _scale_of(loads), fused)
     found += load_facts(setup, loads[0], fused, seen)
     found += condition_facts(setup, observed.memory, seen)
     found += tamper_facts(setup, seen)
     return found
+
+
+def _scale_of(loads: tuple[Load | None, Load | None]) -> Scale | None:
+    """Return a scale with what it last said, and whether it can be relied on now."""
+    load, weighed = loads
+    return None if load is None else Scale(load=load, relied=weighed is not None)
 
 
 def _detected(setup: LotSetup, memory: LotMemory, seen: Seen) -> list[Fact]:
@@ -162,7 +169,10 @@ def _load(
     """Return what the scale last said, None when it never gave a stable weight."""
     memory = observed.memory.loads.get(scale.key, LoadMemory())
     gone = [where.item for where in items if where.custody in GONE]
-    return decide_load(setup, scale, memory, gone, now_us)
+    state = observed.sensors.get(scale.key)
+    last = None if state is None else state.values.get(Quantity.MASS)
+    weighed_us = None if last is None else last.made_us
+    return decide_load(setup, scale, memory, gone, now_us, weighed_us)
 
 
 def _quantity(
@@ -200,12 +210,12 @@ def _quantity(
 def _custody(
     memory: LotMemory,
     fused: Fused,
-    weighed: Load | None,
+    loads: tuple[Load | None, Load | None],
     outside: Mapping[SensorKey, SensorState],
 ) -> Custody:
-    items = fused.items
+    items, weighed = fused.items, loads[1]
     unseen = any(where.custody is ItemCustody.UNSEEN for where in items)
-    there = excused(items, weighed, fused)
+    there = excused(items, _scale_of(loads), fused)
     gone = any(w.custody is ItemCustody.MISSING and w.item.id not in there for w in items)
     relocated = bool(outside) or any(w.custody is ItemCustody.RELOCATED for w in items)
     if not items:

@@ -57,7 +57,7 @@ def condition_facts(setup: LotSetup, memory: LotMemory, seen: Seen) -> list[Fact
                     key=f"damage:{quantity.value}",
                     kind=FactKind.OVER_LIMIT,
                     grave=latch is not None,
-                    text=f"{setup.name}: {quantity.value} outside what its goods stand",
+                    text=f"{quantity.value} outside what the goods of {setup.name} stand",
                     evidence=tuple(evidence),
                     probability=AT_RISK if latch is None else HARMED,
                     began_us=min(sample.made_us for sample in began),

@@ -44,7 +44,11 @@ SEVERAL_MIN: Final = 2
 # An item is elsewhere once its own readers miss it somewhat and another zone's reads it as one
 # that stands there; both together as surely as it would take to call it gone.
 HOME_NATS_MIN: Final = 3.0
-ELSEWHERE_NATS_MIN: Final = 3.0
+# Some hours in all that goods stand beside a second reader's zone, where it reads them across once
+# in 50 s and each pair of such reads begins a trial: one false finding in 3,000 of them.
+ELSEWHERE_NATS_MIN: Final = 8.0
+# To name the dock that an item went through, it must have stood before its reader for certain.
+LEFT_NATS_MIN: Final = 3.0
 ELSEWHERE_READS_MIN: Final = 2
 # What a reader reads across is known after this; before, as little as quality.md's 2 % a round.
 _ACROSS_SPAN_US_MIN: Final = 600_000_000
@@ -54,6 +58,9 @@ _STANDING_SHARE: Final = 0.5
 _STANDING_PER_S: Final = (0.05, 0.5)
 DOCK_KIND: Final = "dock"  # As registered: goods leave a site by such a zone.
 _BEST_CDB: Final = 200  # A sighting's level is that of the best of its reads.
+# Two antennas do not read a tag alike: to the 4 dB of a level come 4 dB of either, so that a level
+# says less of another reader's tag, in proportion to the variance.
+_OTHERS_LEVEL_SHARE: Final = 4**2 / (3 * 4**2)
 _ODDS_MAX: Final = 500.0  # Beyond, a probability is 1 in any arithmetic.
 
 
@@ -64,9 +71,10 @@ class Whereabouts:
     ``log_odds`` (natural) and ``probability``: that it is not where it belongs, by its readers
     alone. ``nats`` is what they add to what is known before. ``expected_s``: how often it was
     read so far, in seconds from one read to the next; None: it is not known. ``since_us``: when
-    it was last read without doubt. ``together``: how many items are silent with it, when that is
-    what makes it gone; ``all_silent``: those are all that were ever read. ``left_by`` names the
-    dock whose reader read a missing item last. Times are by our clock.
+    it was last read without doubt; ``missed_us``: when its silence since was evidence enough to
+    miss it, at the earliest; None: it is not known. ``together``: how many items are silent with
+    it, when that is what makes it gone; ``all_silent``: those are all that were ever read.
+    ``left_by`` names the dock whose reader read a missing item last. Times are by our clock.
     """
 
     item: ItemSetup
@@ -76,6 +84,7 @@ class Whereabouts:
     log_odds: float = PRIOR_LOG_ODDS
     expected_s: float | None = None
     since_us: int | None = None
+    missed_us: int | None = None
     together: int = 0
     all_silent: bool = False
     left_by: str = ""
@@ -238,6 +247,7 @@ def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
         log_odds=PRIOR_LOG_ODDS + home.nats,
         expected_s=1.0 / home.rate.per_s,
         since_us=last.settled_us or last.made_us,
+        missed_us=last.made_us + home.rate.silence_us(DOUBT_MNAT / MILLI),
     )
 
 
@@ -247,15 +257,15 @@ def _settled(
     """Decide whether an item is missing; never before its time."""
     if where.log_odds < GONE_LOG_ODDS or not home.due:
         return where
-    last = max(sights, key=lambda sight: (sight.made_us, sight.reader))
     docks = [
-        place.name
-        for zone_id in setup.readers.get(last.reader, ())
-        if last.made_us > home.last.made_us
-        and (place := setup.places.get(zone_id)) is not None
-        and place.kind == DOCK_KIND
+        (sight.made_us, place.name)
+        for sight in sights
+        if sight.made_us > home.last.made_us
+        and standing_nats(sight, home.rate, CROSS_LOOKS_PER_S) >= LEFT_NATS_MIN
+        for zone_id in setup.readers.get(sight.reader, ())
+        if (place := setup.places.get(zone_id)) is not None and place.kind == DOCK_KIND
     ]
-    left_by = min(docks, default="")
+    left_by = max(docks, default=(0, ""))[1]
     return replace(where, custody=ItemCustody.MISSING, zone_id=None, left_by=left_by)
 
 
@@ -279,6 +289,7 @@ def _moved(
     if seen is None:
         return None
     there = standing_nats(seen, home.rate, _across_per_s(seen))
+    # Of an item that is missing anyway, what that reader learnt was learnt while it stood there.
     surely = where.custody is ItemCustody.MISSING
     log_odds = where.log_odds + max(0.0, there)
     likely = (
@@ -322,7 +333,7 @@ def standing_nats(sight: Sight, home: Rate, across: float) -> float:
     looks = min(float(sight.streak_reads), 1.0 + run_s)
     nats = looks * log(standing / across) - (standing - across) * run_s
     if home.level_cdbm is not None and sight.rssi_cdbm != RSSI_UNKNOWN:
-        nats -= weaker_nats(sight.rssi_cdbm - _BEST_CDB, home.level_cdbm)
+        nats -= weaker_nats(sight.rssi_cdbm - _BEST_CDB, home.level_cdbm) * _OTHERS_LEVEL_SHARE
     return nats
 
 

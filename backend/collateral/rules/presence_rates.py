@@ -11,7 +11,7 @@ misses less often than that.
 
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from math import floor, log1p
+from math import expm1, floor, log1p
 from operator import add
 from typing import Final
 
@@ -38,6 +38,7 @@ _READ_MNAT: Final = (700, 3_800)  # What one look counts for at least and at mos
 # A tag is more likely gone than there beyond this; then what is read of it teaches nothing.
 DOUBT_MNAT: Final = 12_000
 GRAVE_MNAT: Final = 18_500  # One in 1e8.
+_EXP_MAX: Final = 20.0  # More silence than that is for ever.
 EVIDENCE_MNAT_MAX: Final = 24_000  # A few looks bring back what was away for a year.
 # What is learnt is halved at the end of a window: of 8 s at first, then twice as long, to an hour.
 WINDOW_US: Final = 8_000_000
@@ -95,6 +96,10 @@ class Rate:
         """Return the evidence in so much effective listening without a report."""
         listened_us = max(0, silent_us - self.dead_us)
         return self.looks / MILLI * log1p(listened_us / self.span_us)
+
+    def silence_us(self, nats: float) -> int:
+        """Return how much effective listening without a report gives so much evidence."""
+        return self.dead_us + int(self.span_us * expm1(min(nats * MILLI / self.looks, _EXP_MAX)))
 
 
 def rate_of(learnt: tuple[int, ...]) -> Rate:

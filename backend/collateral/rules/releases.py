@@ -244,6 +244,8 @@ def _was_allowed(fact: Fact, places: Places, orders: Sequence[Release]) -> bool:
 
 
 def _words(release: Release) -> str:
-    what = f"{len(release.items)} items" if release.items else f"{release.mass_g / 1_000:.0f} kg"
+    what = f"{release.mass_g / 1_000:.0f} kg"
+    if release.items:
+        what = "one item" if len(release.items) == 1 else f"{len(release.items)} items"
     end = datetime_of(release.end_us).strftime("%Y-%m-%d %H:%M UTC")
     return f"release order {release.id} ({what}, until {end})"

@@ -28,6 +28,15 @@ LISTEN_STEP_US_MAX: Final = 5_000_000
 TAMPERS_MAX: Final = 8  # Kinds that one camera may report at a time.
 OPEN: Final = "open"  # Of a contact; what cameras and receivers say has names of its own.
 _ONLINE: Final = "online"
+# Events by which a sensor shows that it lives, whatever else they say.
+_SIGNS_OF_LIFE: Final = frozenset(
+    {
+        EventType.CAMERA_STATUS,
+        EventType.CAMERA_TAMPER,
+        EventType.CAMERA_OBJECT,
+        EventType.SNAPSHOT,
+    }
+)
 # What a receiver says of its signals (gateway.decode.events), and when that is an alarm: only
 # "warning" of a jammer still leaves a position to be relied on.
 _INTEGRITY: Final[Mapping[str, frozenset[str]]] = {
@@ -221,11 +230,22 @@ def _sighted(batch: ReadingBatch) -> list[tuple[SensorKey, int, int]]:
 
 
 def _fold_events(states: dict[SensorKey, SensorState], batch: ReadingBatch) -> None:
+    """Fold events in their order; cameras say that they live so often that only the newest is."""
+    heard: dict[SensorKey, tuple[int, int]] = {}
     for event in batch.events:
         ref = batch.channels[event.channel]
         key = ref.gateway, ref.sensor
+        made_us = batch.made_us_of(event)
+        if event.type in _SIGNS_OF_LIFE:
+            newest = made_us, event.at_us
+            heard[key] = max(newest, heard.get(key, newest))
         arrived_us = int(batch.times.arrived_us[event.envelope])
-        states[key] = fold_event(states[key], event, batch.made_us_of(event), arrived_us)
+        before = states[key]
+        after = _told(before, event, made_us, arrived_us)
+        if after is not before:
+            states[key] = after
+    for key, (made_us, at_us) in heard.items():
+        states[key] = _heard(states[key], at_us, made_us)
 
 
 def fold_event(state: SensorState, event: EventRow, made_us: int, arrived_us: int) -> SensorState:
@@ -237,22 +257,25 @@ def fold_event(state: SensorState, event: EventRow, made_us: int, arrived_us: in
         made_us: when it was made, by our clock.
         arrived_us: when it came.
     """
+    state = _told(state, event, made_us, arrived_us)
+    return _heard(state, event.at_us, made_us) if event.type in _SIGNS_OF_LIFE else state
+
+
+def _told(state: SensorState, event: EventRow, made_us: int, arrived_us: int) -> SensorState:
+    """Return a sensor's state after what an event says of it, but that it lives."""
     match event.type:
         case EventType.HEALTH:
-            return replace(state, health=_health(event.body.get("state")))
+            health = _health(event.body.get("state"))
+            return state if health is state.health else replace(state, health=health)
         case EventType.CAMERA_STATUS:
             status = str(event.body.get("status"))
-            state = _heard(state, event.at_us, made_us)
-            return replace(state, offline=None if status == _ONLINE else status)
+            offline = None if status == _ONLINE else status
+            return state if offline == state.offline else replace(state, offline=offline)
         case EventType.CAMERA_TAMPER:
             what, active = str(event.body.get("what")), event.body.get("active") is not False
-            state = _heard(state, event.at_us, made_us)
             return _fold_tamper(state, what, event, (made_us, arrived_us), active=active)
         case EventType.CAMERA_OBJECT:
-            vehicles = fold_vehicle(state.vehicles, event, made_us)
-            return replace(_heard(state, event.at_us, made_us), vehicles=vehicles)
-        case EventType.SNAPSHOT:
-            return _heard(state, event.at_us, made_us)
+            return replace(state, vehicles=fold_vehicle(state.vehicles, event, made_us))
         case EventType.GNSS_INTEGRITY:
             for what, alarming in _INTEGRITY.items():
                 active = event.body.get(what) in alarming

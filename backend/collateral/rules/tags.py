@@ -5,6 +5,7 @@ Source: domain.md, the table of corroboration. Items whose mass is missing are t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from backend.collateral.rules.fusion import Fused, probability_of
@@ -21,12 +22,31 @@ AT_ONCE_US: Final = 600_000_000
 GONE_PROBABILITY: Final = probability_of(GRAVE_LOG_ODDS)
 
 
-def excused(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> set[ItemId]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a lot's scale last said, and whether it can be relied on now."""
+
+    load: Load
+    relied: bool
+
+    def bears_out(self, where: Whereabouts) -> bool:
+        """Return whether it says that a missing item is there, or was when its tag had failed.
+
+        A scale that falls silent itself, or is covered, takes back nothing: a tag whose silence
+        was as good as certain while the scale still missed nothing did not leave after that.
+        """
+        if not self.load.sees(where.item):
+            return False
+        failed = where.missed_us is not None and where.missed_us <= self.load.vouched_us
+        return self.relied or failed
+
+
+def excused(items: Sequence[Whereabouts], scale: Scale | None, fused: Fused) -> set[ItemId]:
     """Return the missing items that the scale says are there: their tags failed, or fell off.
 
     Not when several fell silent at once: then they are shielded, or the scale is deceived.
     """
-    if load is None:
+    if scale is None:
         return set()
     silent = [
         where
@@ -36,20 +56,20 @@ def excused(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> se
     return {
         where.item.id
         for where in silent
-        if load.sees(where.item)
+        if scale.bears_out(where)
         and sum(abs(_last_us(each) - _last_us(where)) <= AT_ONCE_US for each in silent) < SEVERAL
     }
 
 
-def item_facts(items: Sequence[Whereabouts], load: Load | None, fused: Fused) -> list[Fact]:
+def item_facts(items: Sequence[Whereabouts], scale: Scale | None, fused: Fused) -> list[Fact]:
     """Return what is wrong with a lot's items, but for those that the scale's finding names.
 
     Args:
         items: where each is.
-        load: what the scale says, when it can be relied on.
+        scale: what the lot stands on; None: it never gave a weight.
         fused: tags and weight together.
     """
-    there = excused(items, load, fused)
+    there = excused(items, scale, fused)
     facts: list[Fact] = []
     for where in items:
         if where.custody is ItemCustody.MISSING and not fused.is_taken(where):

@@ -59,7 +59,8 @@ class Load:
     ``reference_g`` is what it would show if nothing had changed, give or take ``off_g``.
     ``missing_g`` is gross; ``measured_mass_g`` is net and a lower bound, ``short_mass_g`` net.
     ``set_down``: part of what was missing came back, and it was no item. ``covered``: something
-    else stands on the scale, or it does not weigh: it bears out nothing.
+    else stands on the scale, or it does not weigh: it bears out nothing. ``vouched_us``: until
+    when its weights bore out what they say, by our clock.
     """
 
     binding: Binding
@@ -75,6 +76,7 @@ class Load:
     set_down: bool
     run: LoadRun
     covered: bool
+    vouched_us: int
 
     @property
     def short(self) -> bool:
@@ -99,12 +101,17 @@ class Load:
         return self.run.lasted_us < BUMP_US and self.missing_g < undoubted_g
 
     def sees(self, item: ItemSetup) -> bool:
-        """Return whether it would show that an item is gone."""
-        return not self.covered and item.gross_mass_g >= 2 * self.off_g
+        """Return whether its weights would show that an item is gone."""
+        return item.gross_mass_g >= 2 * self.off_g
 
 
 def decide_load(
-    setup: LotSetup, binding: Binding, memory: LoadMemory, gone: Sequence[ItemSetup], now_us: int
+    setup: LotSetup,
+    binding: Binding,
+    memory: LoadMemory,
+    gone: Sequence[ItemSetup],
+    now_us: int,
+    weighed_us: int | None = None,
 ) -> Load | None:
     """Return what is remembered of a scale means for a lot; None: it never gave a stable weight.
 
@@ -114,6 +121,7 @@ def decide_load(
         memory: what is remembered of it.
         gone: the items that are known not to stand on it; their tare is not missing.
         now_us: the time, by our clock.
+        weighed_us: when its last stable weight was made, by our clock; None: just now.
     """
     if memory.last_g is None and memory.drop.since is None:
         return None
@@ -160,7 +168,18 @@ def decide_load(
         set_down=_set_down(run, setup.items),
         run=run,
         covered=memory.excess.found_us is not None or is_frozen(memory.still),
+        vouched_us=_vouched_us(memory, now_us if weighed_us is None else weighed_us),
     )
+
+
+def _vouched_us(memory: LoadMemory, weighed_us: int) -> int:
+    """Return until when a scale bore out its lot: before anything covered it, or held it still."""
+    begins = [weighed_us]
+    if memory.excess.since is not None:
+        begins.append(memory.excess.since.made_us - 1)
+    if is_frozen(memory.still) and memory.still.since is not None:
+        begins.append(memory.still.since.made_us)
+    return min(begins)
 
 
 def matters(setup: LotSetup, binding: Binding) -> int:

@@ -12,7 +12,7 @@ from backend.collateral.rules.detector import Seen
 from backend.collateral.rules.fusion import fuse, probability_of
 from backend.collateral.rules.load_facts import load_facts
 from backend.collateral.rules.presence import GRAVE_LOG_ODDS, PRIOR_LOG_ODDS, Whereabouts
-from backend.collateral.rules.tags import item_facts
+from backend.collateral.rules.tags import Scale, item_facts
 from backend.collateral.rules.weigh import HANDLING_US, Load, decide_load
 from backend.collateral.types import (
     Fact,
@@ -68,18 +68,24 @@ def seen(
     return places
 
 
-def facts(made: OnScale | None, items: Sequence[Whereabouts]) -> dict[str, Fact]:
-    """Return what is found of a lot, by key; without a scale when there is none."""
+def facts(
+    made: OnScale | None, items: Sequence[Whereabouts], weighed_us: int | None = None
+) -> dict[str, Fact]:
+    """Return what is found of a lot, by key; without a scale when there is none.
+
+    A scale that weighed at ``weighed_us`` last has been silent since.
+    """
     load: Load | None = None
     setup = on_scale().setup
     now_us = BASE_US
     if made is not None:
         setup, now_us = made.setup, made.now_us
-        load = decide_load(setup, made.binding, made.memory, (), now_us)
+        load = decide_load(setup, made.binding, made.memory, (), now_us, weighed_us)
     fused = fuse(items, load)
     look = Seen(sensors={}, streams={}, sights=(), now_us=now_us, since_us=now_us)
-    relied = None if load is None or load.covered else load
-    found = item_facts(fused.items, relied, fused)
+    relied = load is not None and not load.covered and weighed_us is None
+    scale = None if load is None else Scale(load=load, relied=relied)
+    found = item_facts(fused.items, scale, fused)
     found += load_facts(setup, load, fused, look)
     keys = [fact.key for fact in found]
     assert len(keys) == len(set(keys)), "one cause is one finding"
@@ -142,6 +148,32 @@ def test_what_is_set_down_heavier_is_tampering_and_a_parked_forklift_is_not() ->
     then(parked, *[float(parked.gross_g)] * 60, *[parked.gross_g + 3e6] * 30)
     found = facts(parked, seen(parked, {}, {}))
     assert {key: fact.grave for key, fact in found.items()} == {"excess": False}
+
+
+@pytest.mark.parametrize(("weighed_s_ago", "grave"), [(60, False), (500, True)])
+def test_scale_that_falls_silent_takes_back_nothing(weighed_s_ago: int, grave: bool) -> None:
+    """A tag that had failed by its last weight has failed; one read then may have left."""
+    made = on_scale()
+    silent = replace(
+        seen(made, {1: 600.0}, {1: SURE_NATS + 1})[1], missed_us=made.now_us - 300 * SECOND_US
+    )
+    items = [silent if n == 1 else each for n, each in enumerate(seen(made, {}, {}))]
+    (fact,) = facts(made, items, made.now_us - weighed_s_ago * SECOND_US).values()
+    assert (fact.kind, fact.grave) == (FactKind.ITEM_MISSING, grave)
+
+
+def test_what_covers_a_scale_takes_back_nothing() -> None:
+    """A forklift that parks on it makes no theft of a tag that had failed before."""
+    made = on_scale()
+    died_us = made.now_us
+    then(made, *[float(made.gross_g)] * 200, *[made.gross_g + 3e6] * 30)
+    for missed_s, grave in ((100, False), (210, True)):
+        silent = replace(
+            seen(made, {1: 230.0}, {1: SURE_NATS + 1})[1], missed_us=died_us + missed_s * SECOND_US
+        )
+        items = [silent if n == 1 else each for n, each in enumerate(seen(made, {}, {}))]
+        found = {fact.kind: fact.grave for fact in facts(made, items).values()}
+        assert found == {FactKind.ITEM_MISSING: grave, FactKind.LOAD_EXCESS: False}
 
 
 def test_lifted_and_put_back_is_nothing_more() -> None:
