@@ -277,6 +277,12 @@ class GatewayTwin:
         self._number += len(seconds)
         values, sights = len(value_us), len(value_us) + len(seen_us)
         order: list[int] = np.argsort(envelope[sights:], kind="stable").tolist()
+        channel_of = {
+            name: self.channels.id_of(self.gateway, name, None)
+            for name in dict.fromkeys(event.sensor for event in events)
+        }
+        event_at_us, event_envelope = at_us[sights:].tolist(), envelope[sights:].tolist()
+        numbers = number[envelope[sights:]].tolist()
         return Reported(
             gateway=self.gateway,
             envelopes=Envelopes(
@@ -299,10 +305,10 @@ class GatewayTwin:
             sightings=_sightings(seen, by_sight, (at_us, seen_us, envelope), values),
             events=tuple(
                 EventRow(
-                    at_us=int(at_us[sights + index]),
-                    channel=self.channels.id_of(self.gateway, events[index].sensor, None),
-                    envelope=int(envelope[sights + index]),
-                    envelope_number=int(number[envelope[sights + index]]),
+                    at_us=event_at_us[index],
+                    channel=channel_of[events[index].sensor],
+                    envelope=event_envelope[index],
+                    envelope_number=numbers[index],
                     type=events[index].type,
                     body=events[index].body,
                     image_sha256=None,

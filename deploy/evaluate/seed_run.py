@@ -146,7 +146,8 @@ class Months:
         for new in fresh:
             self.readings += len(new.values.at_us) + len(new.sightings.at_us) + len(new.events)
             waiting = self._waiting.get(new.gateway)
-            told.append(new if waiting is None else waiting.joined(new))
+            idle = waiting is None or not len(waiting.envelopes.number)
+            told.append(new if waiting is None or idle else waiting.joined(new))
         return told
 
     def _compare(self, place: int, said: Sequence[Raw]) -> None:

@@ -7,6 +7,7 @@ than a bump is a loss. Slow pilferage crosses it, as the baseline follows nobody
 far above.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,7 +26,9 @@ from schemas.quantities import Quantity
 DROP: Final = "drop"
 LOSS: Final = "loss"
 EXCESS: Final = "excess"
-PAST_MAX: Final = 8  # What was over within one batch, of all lines.
+# What was over within one batch, of all lines: more than forklifts lift in the longest outage.
+PAST_MAX: Final = 64
+PAST_US_MAX: Final = 86_400_000_000  # Nothing asks for what came a day before the newest.
 # How near two weights bear each other out: beyond noise and a second's settling.
 BAND_G_MIN: Final = 2_000.0
 BAND_SHARE: Final = 0.001
@@ -92,18 +95,21 @@ def fold_load(
     let_go = let_go_g(setup, good.made_us).astype(np.float64)
     lines = _lines_g((base, known_row), expected, (then_c, let_go), good)
     memory, crossed = _cross(memory, weights, lines)
-    past = sorted(
-        (*memory.past, *past, *crossed), key=lambda p: (p.found_us, p.since.at_us, p.line)
-    )
     return replace(
         memory,
-        past=tuple(past[-PAST_MAX:]),
+        past=_kept((*memory.past, *past, *crossed)),
         base=base,
         minute=minute,
         still=still,
         warmth_c=warmth_c,
         last_g=float(good.value[-1]),
     )
+
+
+def _kept(past: Sequence[PastRun]) -> tuple[PastRun, ...]:
+    """Return what is worth keeping of runs that are over, in the order in which they came."""
+    ordered = sorted(past, key=lambda p: (p.found_us, p.since.at_us, p.line))[-PAST_MAX:]
+    return tuple(p for p in ordered if p.found_us > ordered[-1].found_us - PAST_US_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

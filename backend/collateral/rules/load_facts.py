@@ -24,7 +24,7 @@ from backend.collateral.rules.load_still import FROZEN, SURPRISE_NATS
 from backend.collateral.rules.presence import Whereabouts
 from backend.collateral.rules.tags import last_seen
 from backend.collateral.rules.told import reading
-from backend.collateral.rules.weigh import Load, was_grave
+from backend.collateral.rules.weigh import Load, Match, explain, was_grave
 from backend.collateral.types import (
     Evidence,
     Fact,
@@ -104,7 +104,7 @@ def _short_text(weighed: Weighed, names: list[Whereabouts]) -> str:
     elif moved and not fused.rest_g:
         text += f", which is {', '.join(sorted(moved)[:_NAMED_MAX])} in another zone"
     elif load.match.items or load.match.goods:
-        text += f", {_matched(load)}"
+        text += f", {_matched(load.match)}"
     if load.is_patient and load.match.is_lift and not listed and fused.rest_g:
         text += ", perhaps on a fork"
     return text
@@ -117,8 +117,8 @@ def told_kg(mass_g: float) -> str:
     return f"about {max(1.0, round(mass_kg, min(0, digits))):.0f} kg"
 
 
-def _matched(load: Load) -> str:
-    items, goods = load.match.items, load.match.goods
+def _matched(match: Match) -> str:
+    items, goods = match.items, match.goods
     if items:
         return "as one item does" if items == 1 else f"as {items} items do"
     return "as the goods of one item do" if goods == 1 else f"as the goods of {goods} items do"
@@ -208,6 +208,13 @@ def _excess(weighed: Weighed) -> list[Fact]:
     if swapped:
         key, kind = "tamper:excess", FactKind.TAMPER
         text += " since goods were off its scale: others may stand in their place"
+    else:
+        # By its first weight, so that the text stays the same.
+        match = explain(int(run.since.value - load.reference_g), setup.items, load.off_g)
+        if match.items or match.goods:
+            text += (
+                f", {_matched(match)}: set down there, or its zero is shifted to hide that they go"
+            )
     evidence = [reading(load.binding.key, Quantity.MASS, run.since, "weight rose", _kg(load))]
     if level != run.since:
         evidence.append(reading(load.binding.key, Quantity.MASS, level, "last weight", _kg(load)))

@@ -60,3 +60,18 @@ def test_much_that_is_gone_for_moments_inside_one_batch_is_grave() -> None:
     assert _grave_at_once(3 * ITEM_G + 100_000, 5)
     assert not _grave_at_once(ITEM_G, 170)
     assert _grave_at_once(ITEM_G, 190)
+
+
+def test_what_was_grave_is_told_however_much_is_lifted_after_it_in_the_same_batch() -> None:
+    """Twenty pallets that forks move afterwards hide no theft, and neither does the next batch."""
+    scale = OnScale(items=ITEMS, tolerance_g=TOLERANCE_G)
+    theft, lift = [2 * ITEM_G + 10_000] * 60 + [0] * 30, [ITEM_G] * 40 + [0] * 30
+    less = [0] * QUIET_S + theft + lift * 20
+    at_us = BASE_US + np.arange(len(less)) * SECOND_US
+    values = np.array([float(scale.gross_g - each) for each in less])
+    scale.feed(at_us, values)
+    load = scale.says()
+    assert any(was_grave(scale.setup, load, past) for past in load.memory.past)
+    in_two = OnScale(items=ITEMS, tolerance_g=TOLERANCE_G)
+    in_two.feed(at_us[:500], values[:500])
+    assert in_two.feed(at_us[500:], values[500:]).past == load.memory.past
