@@ -7,9 +7,10 @@ speaks together: what hides one tag by chance hides few others at the same time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb, exp, inf, log
+from math import exp, log
 from typing import Final
 
+from backend.collateral.rules.presence_group import PRIOR_LOG_ODDS, Home, together_of
 from backend.collateral.rules.presence_rates import (
     CROSS_LOOKS_PER_S,
     DOUBT_MNAT,
@@ -31,16 +32,11 @@ from backend.collateral.types import (
     SensorState,
     Sight,
 )
-from backend.ids import ItemId, ZoneId
+from backend.ids import ZoneId
 from schemas.envelope import RSSI_UNKNOWN
 
-# Before anything is read: between two of its reads one tag in 160,000 is taken away.
-PRIOR_LOG_ODDS: Final = -DOUBT_MNAT / MILLI
 GONE_LOG_ODDS: Final = 0.0  # More likely gone than there: a finding.
 GRAVE_LOG_ODDS: Final = (GRAVE_MNAT - DOUBT_MNAT) / MILLI  # Beyond doubt, without other sensors.
-# Several went together only with items that are silent themselves, by more than the usual.
-TOGETHER_NATS_MIN: Final = 1.0
-SEVERAL_MIN: Final = 2
 # An item is elsewhere once its own readers miss it somewhat and another zone's reads it as one
 # that stands there; both together as surely as it would take to call it gone.
 HOME_NATS_MIN: Final = 3.0
@@ -105,22 +101,6 @@ class Whereabouts:
         return self.log_odds >= GRAVE_LOG_ODDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Home:
-    """What an item's own readers say: evidence that it is gone, and for how long it was awaited.
-
-    ``due``: each of them has listened for as long as it takes to be missing at all. ``silent_us``
-    is how long the one that read it last has listened effectively since.
-    """
-
-    item: ItemSetup
-    nats: float
-    due: bool
-    silent_us: int
-    last: Sight
-    rate: Rate
-
-
 def decide_items(
     setup: LotSetup,
     sensors: Mapping[SensorKey, SensorState],
@@ -143,7 +123,7 @@ def decide_items(
         for item in setup.items
         if (home := _home(item, by_item.get(item.id, ()), shelf, homes, sensors)) is not None
     }
-    group, joint = _together(list(at_home.values()))
+    group = together_of(list(at_home.values()))
     found: list[Whereabouts] = []
     for item in setup.items:
         mine, home = by_item.get(item.id, ()), at_home.get(item.id)
@@ -152,7 +132,8 @@ def decide_items(
             found.append(_never_home(item, seen, setup))
             continue
         where = _by_home(setup, home)
-        if item.id in group and joint > where.log_odds:
+        joint = group.get(item.id)
+        if joint is not None and joint > where.log_odds:
             where = replace(
                 where,
                 log_odds=joint,
@@ -182,7 +163,7 @@ def _home(
     lot: str,
     homes: Mapping[SensorKey, Binding],
     sensors: Mapping[SensorKey, SensorState],
-) -> _Home | None:
+) -> Home | None:
     """Return what an item's own readers say; None: they never read it."""
     mine = [sight for sight in sights if sight.reader in homes]
     if not mine:
@@ -206,7 +187,7 @@ def _home(
         or last.doubt_mnat >= DOUBT_MNAT
         for sight in mine
     )
-    return _Home(
+    return Home(
         item=item,
         nats=nats,
         due=due,
@@ -216,28 +197,7 @@ def _home(
     )
 
 
-def _together(homes: Sequence[_Home]) -> tuple[frozenset[ItemId], float]:
-    """Return which items went at the same time, if any did, and the log odds that they did.
-
-    They went after the last of them was read, so that only the silence of all counts. Before
-    anything is read any number of items is as likely to go as any other, and any choice of them.
-    """
-    silent = [home for home in homes if home.due and home.nats >= TOGETHER_NATS_MIN]
-    silent.sort(key=lambda home: (-home.silent_us, str(home.item.id)))
-    group, best = frozenset[ItemId](), -inf
-    for count in range(SEVERAL_MIN, len(silent) + 1):
-        since_us = silent[count - 1].silent_us
-        nats = -log(comb(len(homes), count)) - log(len(homes) + 1)
-        for home in silent[:count]:
-            # What its gateway held back after its last report was read before the others'.
-            early_us = min(home.silent_us - since_us, home.rate.dead_us)
-            nats += home.rate.silence_nats(since_us + early_us)
-        if nats > best:
-            group, best = frozenset(home.item.id for home in silent[:count]), nats
-    return group, PRIOR_LOG_ODDS + best
-
-
-def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
+def _by_home(setup: LotSetup, home: Home) -> Whereabouts:
     last = home.last
     return Whereabouts(
         item=home.item,
@@ -252,7 +212,7 @@ def _by_home(setup: LotSetup, home: _Home) -> Whereabouts:
 
 
 def _settled(
-    where: Whereabouts, home: _Home, sights: Sequence[Sight], setup: LotSetup
+    where: Whereabouts, home: Home, sights: Sequence[Sight], setup: LotSetup
 ) -> Whereabouts:
     """Decide whether an item is missing; never before its time."""
     if where.log_odds < GONE_LOG_ODDS or not home.due:
@@ -283,7 +243,7 @@ def _never_home(item: ItemSetup, seen: Sight | None, setup: LotSetup) -> Whereab
 
 
 def _moved(
-    where: Whereabouts, home: _Home, seen: Sight | None, setup: LotSetup
+    where: Whereabouts, home: Home, seen: Sight | None, setup: LotSetup
 ) -> Whereabouts | None:
     """Return where another zone's reader sees an item; None: it only reads it across."""
     if seen is None:
