@@ -13,6 +13,7 @@ from backend.collateral.rules.load_physics import BUMP_US, REGISTERED_SHARE, UND
 from backend.collateral.rules.load_runs import CONFIRMING_READINGS
 from backend.collateral.rules.load_still import is_frozen
 from backend.collateral.types import (
+    UNCONFIRMED_SHORT_G,
     Binding,
     ItemSetup,
     LoadMemory,
@@ -153,7 +154,9 @@ def decide_load(
     if says is not Says.WHOLE and confirmed:
         measured_g = max(0, net_g - net_missing_g - off_g) // step_g * step_g
     # One weight alone locks, and revalues nothing.
-    short_g = max(1, min(net_g, net_missing_g) // step_g * step_g) if confirmed else 1
+    short_g = UNCONFIRMED_SHORT_G
+    if confirmed:
+        short_g = max(short_g, min(net_g, net_missing_g) // step_g * step_g)
     return Load(
         binding=binding,
         memory=memory,

@@ -26,6 +26,7 @@ from backend.collateral.types.registered import (
 from backend.collateral.types.sample import Sample
 from backend.collateral.types.state import (
     CONTACT_OPEN,
+    UNCONFIRMED_SHORT_G,
     Condition,
     Custody,
     Decision,
@@ -51,6 +52,7 @@ from backend.collateral.types.state import (
 
 __all__ = [
     "CONTACT_OPEN",
+    "UNCONFIRMED_SHORT_G",
     "Baseline",
     "Binding",
     "Commodity",

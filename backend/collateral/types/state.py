@@ -296,6 +296,9 @@ class Fact:
     began_us: int | None = None
 
 
+UNCONFIRMED_SHORT_G: Final = 1  # Of a lot that one weight alone calls short: it locks, no more.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotState:
     """What a lot is believed to be; ``evaluated`` False: the rules could not say, which locks.

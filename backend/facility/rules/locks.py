@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.collateral.types import Condition, Custody, QuantityState, Surveillance
+from backend.collateral.types import (
+    UNCONFIRMED_SHORT_G,
+    Condition,
+    Custody,
+    QuantityState,
+    Surveillance,
+)
 from backend.facility.types import (
     CallState,
     CriticalAlert,
@@ -94,16 +100,20 @@ def _causes_of_lots(lots: Sequence[LotFacts]) -> Causes:
         if lot.state.custody is Custody.RELOCATED:
             yield LockReason.RELOCATED, f"{lot.name}: goods are outside their zone"
         if lot.state.quantity is QuantityState.SHORT:
-            yield (
-                LockReason.QUANTITY_SHORT,
-                f"{lot.name}: {lot.state.short_mass_g} g short of {lot.pledged_mass_g} g pledged",
-            )
+            yield LockReason.QUANTITY_SHORT, f"{lot.name}: {_shortfall(lot)}"
         if lot.state.condition is not Condition.SOUND:
             yield LockReason.DAMAGED, f"{lot.name}: its condition is {_words(lot.state.condition)}"
         if lot.state.tampered:
             yield LockReason.TAMPERED, f"{lot.name}: what watches it has been tampered with"
         if lot.state.surveillance is Surveillance.DARK:
             yield LockReason.SENSOR_LOST, f"{lot.name}: nothing watches it"
+
+
+def _shortfall(lot: LotFacts) -> str:
+    """Say how much is short, once more than one weight or count has said it."""
+    if lot.state.short_mass_g <= UNCONFIRMED_SHORT_G:
+        return f"short of {lot.pledged_mass_g} g pledged, by how much is being confirmed"
+    return f"{lot.state.short_mass_g} g short of {lot.pledged_mass_g} g pledged"
 
 
 def _causes_of_alerts(alerts: Sequence[CriticalAlert], lots: Sequence[LotFacts]) -> Causes:

@@ -105,6 +105,18 @@ def test_each_state_that_is_not_sound_locks_and_says_which_lot(
     assert "lot-2" not in detail
 
 
+@pytest.mark.parametrize(
+    ("short_g", "said"),
+    [(1, "by how much is being confirmed"), (1_000_000, "1000000 g short of")],
+)
+def test_an_amount_is_said_once_it_is_confirmed(short_g: int, said: str) -> None:
+    """One weight alone locks; how much is short is what a second one bears out."""
+    lot = make_lot(quantity=QuantityState.SHORT, short_mass_g=short_g)
+    standing = stand(make_holding(lots=(lot,)))
+    detail = next(x.detail for x in standing.locks if x.reason is LockReason.QUANTITY_SHORT)
+    assert said in detail
+
+
 def test_moving_under_a_release_order_and_degraded_watch_do_not_lock() -> None:
     """An authorised movement and one lost sensor of several are no locks by themselves."""
     lot = make_lot(custody=Custody.MOVING, surveillance=Surveillance.DEGRADED)
