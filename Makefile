@@ -3,7 +3,9 @@
 .PHONY: help demo story chaos evaluate package test bench fuzz check lint types imports fix setup env-demo env-dev lock clean
 
 PYTHON_ENV := .venv/bin
-JOBS ?= 2
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Tests wait as much as they compute, for programs that they start and kill: one more than cores.
+TEST_JOBS := $(or $(JOBS),$(shell expr $(CORES) + 1))
 # What people wrote: not locks, not generated or downloaded files.
 SPELLED := *.md docs deploy gateway backend firmware_sim schemas tests pyproject.toml Makefile
 
@@ -31,14 +33,14 @@ package: env-demo ## Build the gateway's Debian package into dist/; ARCH=amd64 o
 # The order is tests/fixtures/order.py's; by default files with few tests, which are long, come last.
 test: env-dev ## Run all tests and checks
 	@deploy/install.sh test-tools
-	$(PYTHON_ENV)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(PYTHON_ENV)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 	@$(MAKE) --no-print-directory check
 
 bench: env-dev ## Measure against yardsticks; ONLY=name for one
 	@$(PYTHON_ENV)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 fuzz: env-dev ## Mutate what devices and senders send; MINUTES=10 a family, FAMILY=name, SEED=n
-	@$(PYTHON_ENV)/python -m tests.fuzz --jobs $(JOBS) $(if $(MINUTES),--minutes $(MINUTES)) \
+	@$(PYTHON_ENV)/python -m tests.fuzz --jobs $(or $(JOBS),$(CORES)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(FAMILY),--family $(FAMILY)) $(if $(SEED),--seed $(SEED))
 
 check: lint types imports ## Format, lint, types and layers, without changing files
