@@ -33,10 +33,10 @@ class PriceContradictsError(RefusedError):
 class NotHeldError(RefusedError):
     """The price does not wait for anybody."""
 
-    def __init__(self, source: str, at: datetime) -> None:
+    def __init__(self, source: str, at: datetime, quality: str) -> None:
         super().__init__(
             "price_not_held",
-            f"the price of {source} for {at.isoformat()} is accepted already",
+            f"the price of {source} for {at.isoformat()} is {quality} already",
             source=source,
             time=at.isoformat(),
         )

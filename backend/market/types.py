@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from backend.ids import CalendarId, InstrumentId, PartyId
+from backend.ids import AccountId, CalendarId, InstrumentId, PartyId
 
 
 class Unit(StrEnum):
@@ -136,29 +136,66 @@ class NewPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """One source's price at one time, as stored."""
+    """One source's price at one time, as stored; ``decided``: a person said its quality."""
 
     source: str
     at: datetime
     value: Decimal
     quality: Quality
+    decided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grading:
-    """What became of new prices, and which older quotes they confirmed."""
+class Graded:
+    """A quote as it is judged, and why it waits if it does."""
 
-    graded: tuple[Quote, ...]
-    promoted: tuple[Quote, ...]
+    quote: Quote
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A day's last accepted price, whoever quoted it."""
+
+    day: date
+    at: datetime
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who answers for a quote that waited, when, and why."""
+
+    account_id: AccountId
+    login: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceEvent:
+    """What happened to a quote after it came in: it waits, is confirmed, or a person decided."""
+
+    source: str
+    at: datetime
+    value: Decimal
+    happened_at: datetime
+    actor: str
+    what: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceHead:
-    """A source's newest accepted quote, and its newest held one if that is newer."""
+    """A source's newest accepted quote, and its newest held one if that is newer.
+
+    The sources of the lowest ``priority`` are asked first; others only when those are silent.
+    """
 
     source: str
     accepted: Quote | None
     held: Quote | None
+    priority: int = 1
 
 
 class UnusableReason(StrEnum):

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
+from backend.db import Database
 from backend.deps import CurrentActor, Db, Now
 from backend.ids import InstrumentId
 from backend.market import service, store
@@ -14,11 +15,13 @@ from backend.market.http import fields
 from backend.market.http.fields import AsFeed, Currency, InstrumentKey, MassUnit, Source
 from backend.market.rules import PRICE_ABS_MAX, PRICE_DECIMALS_MAX
 from backend.market.service.instruments import load_own_instrument
-from backend.market.types import NewPrice, Quality, Quote, Recorded
+from backend.market.types import Decision, NewPrice, PriceEvent, Quality, Quote, Recorded
+from backend.parties.types import Actor
 
 router = APIRouter(prefix="/api", tags=["market"])
 
 PAGE_PRICES_MAX: Final = 5_000  # Twenty years of days, or an hour of seconds.
+EVENTS_SHOWN_MAX: Final = 500  # For people: older ones are in the database.
 QUOTES_SHOWN_MAX: Final = 100  # Of an import: enough to see what waits.
 
 
@@ -60,10 +63,29 @@ class PricePage(fields.Body):
 
 
 class HeldPriceBody(fields.Body):
-    """Which held price a lender answers for."""
+    """Which held price is decided, and why; what is written stays."""
 
     source: Source
     time: AwareDatetime
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class PriceEventView(BaseModel):
+    """What happened to a price after it came in, by whom, and why."""
+
+    source: str
+    time: datetime
+    value: Decimal
+    happened_at: datetime
+    actor: str
+    what: str
+    reason: str
+
+
+class HeldPriceView(PriceEventView):
+    """A price that waits, and why."""
+
+    instrument_id: str
 
 
 class RecordedView(BaseModel):
@@ -86,7 +108,9 @@ def add_price(
         instrument = load_own_instrument(conn, actor, InstrumentId(instrument_id))
         service.check_terms(instrument, body.currency, body.unit)
         price = NewPrice(source=body.source, at=body.time, value=body.value)
-        return _recorded_view(service.record_prices(conn, instrument, [price], now))
+        return _recorded_view(
+            service.record_prices(conn, instrument, [price], now, f"api:{actor.login}")
+        )
 
 
 @router.post("/instruments/{instrument_id}/prices.csv", status_code=201)
@@ -102,19 +126,74 @@ def import_prices(
     with db.acting(actor) as conn:
         instrument = load_own_instrument(conn, actor, InstrumentId(instrument_id))
         service.check_terms(instrument, terms.currency, terms.unit)
-        recorded = service.import_price_csv(conn, instrument, terms.source, content, now)
+        recorded = service.import_price_csv(
+            conn, instrument, terms.source, content, now, f"api:{actor.login}"
+        )
     return _recorded_view(recorded)
 
 
 @router.post("/instruments/{instrument_id}/prices/accept")
 def accept_held_price(
-    instrument_id: InstrumentKey, body: HeldPriceBody, db: Db, actor: AsFeed
+    instrument_id: InstrumentKey, body: HeldPriceBody, db: Db, actor: AsFeed, now: Now
 ) -> PriceView:
     """Let a price that waits count: the instrument's owner answers for it."""
+    return _decide(instrument_id, body, Quality.ACCEPTED, db, actor, now)
+
+
+@router.post("/instruments/{instrument_id}/prices/reject")
+def reject_held_price(
+    instrument_id: InstrumentKey, body: HeldPriceBody, db: Db, actor: AsFeed, now: Now
+) -> PriceView:
+    """Let a price that waits never count: the instrument's owner answers for it."""
+    return _decide(instrument_id, body, Quality.REJECTED, db, actor, now)
+
+
+def _decide(
+    instrument_id: str,
+    body: HeldPriceBody,
+    quality: Quality,
+    db: Database,
+    actor: Actor,
+    now: datetime,
+) -> PriceView:
+    decision = Decision(account_id=actor.account_id, login=actor.login, at=now, reason=body.reason)
     with db.acting(actor) as conn:
-        key = load_own_instrument(conn, actor, InstrumentId(instrument_id)).id
-        quote = service.accept_held_price(conn, key, body.source, body.time)
+        instrument = load_own_instrument(conn, actor, InstrumentId(instrument_id))
+        quote = service.decide_held_price(
+            conn, instrument, (body.source, body.time), quality, decision
+        )
     return _price_view(quote)
+
+
+@router.get("/instruments/{instrument_id}/price-events")
+def list_price_events(
+    instrument_id: InstrumentKey, db: Db, actor: CurrentActor
+) -> list[PriceEventView]:
+    """Return what happened last to an instrument's prices, newest first."""
+    with db.acting(actor) as conn:
+        key = service.load_instrument(conn, InstrumentId(instrument_id)).id
+        events = store.list_price_events(conn, key, EVENTS_SHOWN_MAX)
+    return [PriceEventView.model_validate(_event(each)) for each in events]
+
+
+@router.get("/held-prices")
+def list_held_prices(db: Db, actor: CurrentActor) -> list[HeldPriceView]:
+    """Return the prices of all instruments that wait, newest first."""
+    with db.acting(actor) as conn:
+        held = store.list_held(conn, EVENTS_SHOWN_MAX)
+    return [HeldPriceView.model_validate(_event(e) | {"instrument_id": key}) for key, e in held]
+
+
+def _event(event: PriceEvent) -> dict[str, object]:
+    return {
+        "source": event.source,
+        "time": event.at,
+        "value": event.value,
+        "happened_at": event.happened_at,
+        "actor": event.actor,
+        "what": event.what,
+        "reason": event.reason,
+    }
 
 
 @router.get("/instruments/{instrument_id}/prices")

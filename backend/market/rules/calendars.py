@@ -95,6 +95,11 @@ def reach(instrument: Instrument) -> timedelta:
     return min(spans, default=timedelta(0))
 
 
+def age_days(at: datetime, now: datetime, calendar: Calendar) -> int:
+    """Return how many trading days have begun since the day of a price; 99 at most."""
+    return count_trading_days(calendar, day_of(at), day_of(now), count_max=99)
+
+
 def age_bound(instrument: Instrument) -> str:
     """Return an instrument's maximal age, for a person."""
     words: list[str] = []

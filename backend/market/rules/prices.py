@@ -29,8 +29,9 @@ def decide_price(
 ) -> PriceDecision:
     """Return the price to value at now, or why there is none.
 
-    The median of all fresh sources. A source that has just gone stale still weighs when it would
-    lower the price: silence must not make goods worth more. A fall that waits for a second source
+    The median of all fresh sources of the first priority that has any. A source that has just
+    gone stale still weighs when it would lower the price: silence must not make goods worth more.
+    A fall that waits for a second source
     leaves no usable price, and goes on doing so when its source falls silent; a rise that waits is
     simply not believed yet.
     """
@@ -48,12 +49,8 @@ def decide_price(
             f" {newest.at:%Y-%m-%d %H:%M:%S} UTC from {newest.source},"
             f" older than {age_bound(instrument)}",
         )
-    silent = [
-        quote
-        for quote in known
-        if stale_at(quote.at, instrument) < now <= retired_at(quote.at, instrument)
-    ]
-    price = _lowest_median(fresh, silent)
+    tier = min(head.priority for head in heads if head.accepted in fresh)
+    price = _price_of_tier(heads, tier, instrument, now)
     falls = [
         head.held
         for head in heads
@@ -69,14 +66,44 @@ def decide_price(
             f" {lowest.at:%Y-%m-%d %H:%M:%S} UTC from {lowest.source} is"
             " a jump that waits for a second source or a person",
         )
-    oldest = min(quote.at for quote in fresh)
-    sources = sorted(quote.source for quote in fresh)
+    used = [
+        head.accepted
+        for head in heads
+        if head.priority == tier and head.accepted is not None and head.accepted in fresh
+    ]
+    oldest = min(quote.at for quote in used)
+    sources = sorted(quote.source for quote in used)
     return Usable(
         price=price,
         at=oldest,
         source=sources[0] if len(sources) == 1 else f"median of {', '.join(sources)}",
-        stale_at=min(stale_at(quote.at, instrument) for quote in fresh),
+        stale_at=min(stale_at(quote.at, instrument) for quote in used),
     )
+
+
+def _price_of_tier(
+    heads: Sequence[SourceHead], tier: int, instrument: Instrument, now: datetime
+) -> Decimal:
+    """Return the price of one priority's fresh sources, and no more than silent ones said.
+
+    Those of a better priority that have just gone stale bound it: what stands in for them may
+    not raise the price.
+    """
+    fresh: list[Quote] = []
+    silent: list[Quote] = []
+    better: list[Decimal] = []
+    for head in heads:
+        if (quote := head.accepted) is None or head.priority > tier:
+            continue
+        if now > retired_at(quote.at, instrument):
+            continue
+        if head.priority < tier:
+            better.append(quote.value)
+        elif now <= stale_at(quote.at, instrument):
+            fresh.append(quote)
+        else:
+            silent.append(quote)
+    return min([_lowest_median(fresh, silent), *better])
 
 
 def _lowest_median(fresh: Sequence[Quote], silent: Sequence[Quote]) -> Decimal:

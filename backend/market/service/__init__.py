@@ -4,8 +4,8 @@ from backend.market.service.instruments import add_instrument, load_instrument
 from backend.market.service.prices import (
     AHEAD_S_MAX,
     SOURCES_MAX,
-    accept_held_price,
     check_terms,
+    decide_held_price,
     import_price_csv,
     record_prices,
 )
@@ -14,9 +14,9 @@ from backend.market.service.quotes import load_quotes
 __all__ = [
     "AHEAD_S_MAX",
     "SOURCES_MAX",
-    "accept_held_price",
     "add_instrument",
     "check_terms",
+    "decide_held_price",
     "import_price_csv",
     "load_instrument",
     "load_quotes",

@@ -1,6 +1,7 @@
 """Prices in: judged by the rules, stored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
@@ -11,21 +12,27 @@ from backend.market.errors import NotHeldError, PriceContradictsError
 from backend.market.rules import (
     PRICE_ABS_MAX,
     PRICE_DECIMALS_MAX,
-    grade_prices,
-    measure_volatility,
+    Past,
+    grade_quotes,
     read_price_csv,
 )
-from backend.market.rules.calendars import reach
+from backend.market.rules.calendars import day_of, reach
+from backend.market.rules.jumps import HISTORY_CALENDAR_DAYS_MAX, measure_days
 from backend.market.store import prices as store
 from backend.market.types import (
+    Day,
+    Decision,
+    Graded,
     Instrument,
     NewPrice,
+    PriceEvent,
     Quality,
     Quote,
     Recorded,
 )
 
 SOURCES_MAX: Final = 16  # Of one instrument: each is looked at for each valuation.
+JUDGED_MAX: Final = 50_000  # At once, in seconds: of a century of days, or three days of 5 s.
 AHEAD_S_MAX: Final = 60  # A feed's clock may be that much before ours; a later price never ages.
 
 
@@ -44,11 +51,19 @@ def check_terms(instrument: Instrument, currency: str, unit: str) -> None:
 
 
 def record_prices(
-    conn: Conn, instrument: Instrument, prices: Sequence[NewPrice], now: datetime
+    conn: Conn, instrument: Instrument, prices: Sequence[NewPrice], now: datetime, actor: str = ""
 ) -> Recorded:
     """Store prices of one source: accepted, or held when they jump. All of them or none.
 
-    What is stored already is counted as a duplicate.
+    What is stored already is counted as a duplicate. A price that comes late is put in its place,
+    and those after it are judged anew: the order of arrival decides nothing.
+
+    Args:
+        conn: Holds the instrument's prices until the transaction ends.
+        instrument: Whose prices they are.
+        prices: Of one source.
+        now: When they came in.
+        actor: Who is named in the history; the source if nobody.
 
     Raises:
         InvalidError: A price is out of bounds, from the future, or of one source too many.
@@ -60,29 +75,103 @@ def record_prices(
         _check_price(price, now)
     store.lock_prices(conn, instrument.id)
     _check_source(conn, instrument.id, prices[0].source)
-    stored = store.load_same(conn, instrument.id, prices)
+    known = store.load_same(conn, instrument.id, prices)
+    said = dict(known)
     for price in prices:
-        if stored.get(price.at, price.value) != price.value:
-            raise PriceContradictsError(price.source, price.at, stored[price.at], price.value)
-    new = sorted((price for price in prices if price.at not in stored), key=lambda p: p.at)
+        if said.setdefault(price.at, price.value) != price.value:
+            raise PriceContradictsError(price.source, price.at, said[price.at], price.value)
+    new = [
+        Quote(source=prices[0].source, at=at, value=value, quality=Quality.HELD)
+        for at, value in sorted(said.items())
+        if at not in known
+    ]
     if not new:
         return Recorded(accepted=0, held=0, duplicates=len(prices), promoted=0)
-    around = reach(instrument)
-    near = store.load_quotes(conn, instrument.id, new[0].at - around, new[-1].at + around)
-    anchor = store.load_anchor(conn, instrument.id, new[0].at)
-    grading = grade_prices(new, instrument, anchor, near)
-    store.append_quotes(conn, instrument.id, grading.graded, now)
-    if grading.promoted:
-        store.save_accepted(conn, instrument.id, grading.promoted)
-    accepted = [quote for quote in grading.graded if quote.quality is Quality.ACCEPTED]
-    _measure(conn, instrument.id, [*accepted, *grading.promoted])
-    return Recorded(
-        accepted=len(accepted),
-        held=len(grading.graded) - len(accepted),
-        duplicates=len(prices) - len(new),
-        promoted=len(grading.promoted),
-        quotes=grading.graded,
+    graded, promoted = _judge(conn, instrument, new, new[0].at, now, actor or new[0].source)
+    keys = {quote.at for quote in new}
+    quotes = tuple(
+        each.quote
+        for each in graded
+        if each.quote.source == new[0].source and each.quote.at in keys
     )
+    accepted = sum(quote.quality is Quality.ACCEPTED for quote in quotes)
+    return Recorded(
+        accepted=accepted,
+        held=len(quotes) - accepted,
+        duplicates=len(prices) - len(new),
+        promoted=promoted,
+        quotes=quotes,
+    )
+
+
+def _judge(
+    conn: Conn,
+    instrument: Instrument,
+    new: Sequence[Quote],
+    since: datetime,
+    now: datetime,
+    actor: str,
+) -> tuple[Sequence[Graded], int]:
+    """Judge quotes anew from a time on, store what changed; return them and how many then count.
+
+    Raises:
+        InvalidError: There are too many quotes after that time.
+    """
+    window = reach(instrument)
+    # What waits and could be confirmed by the new ones is judged again, and all that follows it.
+    start = store.find_first_held(conn, instrument.id, since - window, since) or since
+    stored = store.load_quotes(conn, instrument.id, start - window, JUDGED_MAX + 1)
+    if len(stored) > JUDGED_MAX:
+        raise InvalidError(
+            "time", since.isoformat(), f"later: {JUDGED_MAX} newer quotes or more are stored"
+        )
+    first_day = day_of(start)
+    past = Past(
+        anchor=store.load_anchor(conn, instrument.id, start),
+        days=store.load_days(
+            conn,
+            instrument.id,
+            first_day - timedelta(days=HISTORY_CALENDAR_DAYS_MAX + 1),
+            first_day,
+        ),
+    )
+    quotes = sorted([*stored, *new], key=lambda quote: (quote.at, quote.source))
+    graded, days = grade_quotes(quotes, instrument, past, start)
+    before = {(quote.source, quote.at): quote for quote in stored}
+    fresh = [each.quote for each in graded if (each.quote.source, each.quote.at) not in before]
+    changed = [
+        each
+        for each in graded
+        if (old := before.get((each.quote.source, each.quote.at))) is not None
+        and old.quality is not each.quote.quality
+    ]
+    store.append_quotes(conn, instrument.id, fresh, now)
+    if changed:
+        store.save_qualities(conn, instrument.id, [each.quote for each in changed])
+    known = {(quote.source, quote.at) for quote in fresh if quote.quality is Quality.HELD}
+    held = [each for each in graded if (each.quote.source, each.quote.at) in known]
+    store.append_price_events(conn, instrument.id, _events([*held, *changed], now, actor))
+    store.save_days(
+        conn, instrument.id, first_day, [each for each in days if each.day >= first_day]
+    )
+    if days:
+        _measure(conn, instrument.id, days)
+    return graded, sum(each.quote.quality is Quality.ACCEPTED for each in changed)
+
+
+def _events(graded: Sequence[Graded], now: datetime, actor: str) -> Sequence[PriceEvent]:
+    return [
+        PriceEvent(
+            source=each.quote.source,
+            at=each.quote.at,
+            value=each.quote.value,
+            happened_at=now,
+            actor=actor,
+            what="held" if each.quote.quality is Quality.HELD else "confirmed",
+            reason=each.why or "another quote, or what a person decided, makes it no jump",
+        )
+        for each in graded
+    ]
 
 
 def _check_price(price: NewPrice, now: datetime) -> None:
@@ -112,36 +201,67 @@ def _check_source(conn: Conn, instrument_id: InstrumentId, source: str) -> None:
         raise InvalidError("source", source, f"one of {', '.join(sources)}: no more are taken")
 
 
-def _measure(conn: Conn, instrument_id: InstrumentId, accepted: Sequence[Quote]) -> None:
-    """Keep the days' prices and measure volatility anew."""
-    if not accepted:
-        return
-    store.save_daily_prices(conn, instrument_id, accepted)
-    prices, newest_at = store.load_daily_prices(conn, instrument_id)
-    assert newest_at is not None
-    store.save_volatility(conn, instrument_id, measure_volatility(prices), newest_at)
+def _measure(conn: Conn, instrument_id: InstrumentId, days: Sequence[Day]) -> None:
+    """Measure volatility anew."""
+    volatility = measure_days(days, days[-1].day + timedelta(days=1))
+    store.save_volatility(conn, instrument_id, volatility, days[-1].at)
 
 
-def accept_held_price(conn: Conn, instrument_id: InstrumentId, source: str, at: datetime) -> Quote:
-    """Let a price that waits count: a person answers for it.
+def decide_held_price(
+    conn: Conn,
+    instrument: Instrument,
+    key: tuple[str, datetime],
+    quality: Quality,
+    decision: Decision,
+) -> Quote:
+    """Let a price that waits count, or never: a person answers for it.
+
+    Those after it are judged anew: what waited because it was near a price that was not believed
+    need not be decided one by one.
+
+    Args:
+        conn: Holds the instrument's prices until the transaction ends.
+        instrument: Whose price it is.
+        key: Its source and time.
+        quality: Accepted or rejected.
+        decision: Who, when, and why.
 
     Raises:
         NotFoundError: There is no such price.
-        NotHeldError: It counts already.
+        NotHeldError: It does not wait.
     """
-    store.lock_prices(conn, instrument_id)
-    quote = store.load_quote(conn, instrument_id, source, at)
+    source, at = key
+    store.lock_prices(conn, instrument.id)
+    quote = store.load_quote(conn, instrument.id, source, at)
     if quote is None:
-        raise NotFoundError("price", f"{instrument_id} from {source} at {at.isoformat()}")
-    if quote.quality is Quality.ACCEPTED:
-        raise NotHeldError(source, at)
-    store.save_accepted(conn, instrument_id, [quote])
-    _measure(conn, instrument_id, [quote])
-    return Quote(source=source, at=at, value=quote.value, quality=Quality.ACCEPTED)
+        raise NotFoundError("price", f"{instrument.id} from {source} at {at.isoformat()}")
+    if quote.quality is not Quality.HELD:
+        raise NotHeldError(source, at, quote.quality)
+    decided = replace(quote, quality=quality, decided=True)
+    actor = f"api:{decision.login}"
+    store.append_decision(conn, instrument.id, decided, decision)
+    store.save_qualities(conn, instrument.id, [decided])
+    event = PriceEvent(
+        source=source,
+        at=at,
+        value=quote.value,
+        happened_at=decision.at,
+        actor=actor,
+        what=quality.value,
+        reason=decision.reason,
+    )
+    store.append_price_events(conn, instrument.id, [event])
+    _judge(conn, instrument, (), at, decision.at, actor)
+    return decided
 
 
 def import_price_csv(
-    conn: Conn, instrument: Instrument, source: str, content: bytes, now: datetime
+    conn: Conn,
+    instrument: Instrument,
+    source: str,
+    content: bytes,
+    now: datetime,
+    actor: str = "",
 ) -> Recorded:
     """Store a file of daily prices, each at the beginning of its day in UTC; all or none.
 
@@ -158,12 +278,5 @@ def import_price_csv(
         )
         for row in table.rows
     ]
-    recorded = record_prices(conn, instrument, prices, now)
-    return Recorded(
-        accepted=recorded.accepted,
-        held=recorded.held,
-        duplicates=recorded.duplicates,
-        promoted=recorded.promoted,
-        skipped_lines=table.skipped_lines,
-        quotes=recorded.quotes,
-    )
+    recorded = record_prices(conn, instrument, prices, now, actor)
+    return replace(recorded, skipped_lines=table.skipped_lines)

@@ -2,6 +2,8 @@
 
 from backend.market.store.instruments import list_instrument_ids, list_instruments
 from backend.market.store.prices import (
+    list_held,
+    list_price_events,
     list_prices,
     load_daily_prices,
     load_heads,
@@ -9,8 +11,10 @@ from backend.market.store.prices import (
 )
 
 __all__ = [
+    "list_held",
     "list_instrument_ids",
     "list_instruments",
+    "list_price_events",
     "list_prices",
     "load_daily_prices",
     "load_heads",

@@ -1,5 +1,6 @@
 """Rows of what one plant's lender says of its instruments."""
 
+from datetime import timedelta
 from typing import Any
 
 from psycopg.types.range import DateRange
@@ -37,4 +38,17 @@ def add_market_rows(conn: Conn, plant: Plant) -> dict[str, Any]:
                 set_at=NOW,
             )
         )
+        at = NOW - timedelta(seconds=60)
+        key: dict[str, Any] = {"instrument_id": instrument_id, "source": "test", "at": at}
+        insert(conn, "price", **key, value=1, quality="rejected", received_at=NOW)
+        insert(
+            conn,
+            "price_decision",
+            **key,
+            quality="rejected",
+            reason="x",
+            decided_by=lender.account_id,
+            decided_at=NOW,
+        )
+        insert(conn, "price_event", **key, happened_at=NOW, actor="x", what="held", reason="x")
     return {"calendar": calendar, "differential": differentials[0]}

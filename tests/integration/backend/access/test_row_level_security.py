@@ -1,22 +1,25 @@
 """Every table under every role: another party's rows are neither seen nor written."""
 
-from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 import pytest
-from psycopg import adapters, errors, sql
-from psycopg.types.json import Jsonb
+from psycopg import errors
 
-from backend.db import Conn, Database
+from backend.db import Database
 from backend.ids import PartyId
-from backend.parties.types import Actor, Role
+from backend.parties.types import Role
 from tests.builders import make_actor
+from tests.integration.backend.access.attempts import (
+    TwoPlants,
+    changes,
+    count,
+    deletes,
+    insert_copy_is_refused,
+)
 from tests.integration.backend.access.everything import (
     READINGS,
     ROWS_OF,
     VIEWS,
-    Everything,
     build_everything,
 )
 from tests.integration.backend.access.money_rows import LOAN_TABLES
@@ -89,6 +92,8 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "pledge": LOTS,  # a keeper of goods: by the application that it accepts them under
     "pledge_lot": LOTS,
     "price": ALL,
+    "price_decision": ALL,
+    "price_event": ALL,
     "refused_envelope": frozenset({Role.OPERATOR, Role.REGULATOR}),
     "release_event": LOTS,
     "release_item": LOTS,
@@ -118,11 +123,11 @@ SEES: Final[dict[str, frozenset[Role]]] = {
 PUBLIC: Final = frozenset(
     {"party", "party_key", "commodity", "instrument", "price", "daily_price", "volatility"}
     | {"calendar", "calendar_day", "grade", "grade_differential"}
+    | {"price_decision", "price_event"}
 )
 # Who sees everybody's rows of what it sees at all.
 EVERYWHERE: Final = frozenset({Role.OPERATOR, Role.REGULATOR})
 
-JSONB: Final = adapters.types["jsonb"].oid
 _PLATFORM: Final = frozenset({Role.OPERATOR})
 _MARKET: Final = frozenset({Role.OPERATOR, Role.LENDER})
 # Who may add a row that concerns other parties than its own; nobody where a table is missing.
@@ -144,26 +149,6 @@ CHANGES_OF_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "gateway": _PLATFORM,
     "gateway_certificate": _PLATFORM,  # its end
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwoPlants:
-    """Two lenders, borrowers and warehouses, and a platform and a supervisor over both."""
-
-    own: Everything
-    other: Everything
-    operator: Actor
-    regulator: Actor
-
-    def actor(self, role: Role) -> Actor:
-        """Return the actor of the own plant in a role."""
-        match role:
-            case Role.OPERATOR:
-                return self.operator
-            case Role.REGULATOR:
-                return self.regulator
-            case _:
-                return self.own.plant.actors[role]
 
 
 @pytest.fixture
@@ -217,7 +202,7 @@ def test_every_table_has_rows_of_both_plants(db: Database, plants: TwoPlants) ->
     with db.working() as conn:
         for table in sorted(ROWS_OF.keys() - VIEWS):
             for everything in (plants.own, plants.other):
-                if _count(conn, table, everything) == 0:
+                if count(conn, table, everything) == 0:
                     empty.append(f"{table} {everything.plant.name}")
     assert empty == []
 
@@ -232,7 +217,7 @@ def test_a_role_sees_its_own_rows_and_no_others(
         for table, roles in SEES.items():
             sees = role in roles
             expected_other = sees and (table in PUBLIC or role in EVERYWHERE)
-            own, other = _count(conn, table, plants.own), _count(conn, table, plants.other)
+            own, other = count(conn, table, plants.own), count(conn, table, plants.other)
             if (own > 0, other > 0) != (sees, expected_other):
                 wrong.append(f"{table}: {own} own rows, {other} of others")
     assert wrong == []
@@ -249,7 +234,7 @@ def test_who_is_not_logged_in_sees_no_business(db: Database, plants: TwoPlants, 
     }[role]
     with db.auth() as conn:
         conn.execute("SELECT set_config('pw.role', %s, true)", [role])
-        seen = {table for table in SEES if _count(conn, table, plants.other)}
+        seen = {table for table in SEES if count(conn, table, plants.other)}
     assert seen == allowed
 
 
@@ -259,7 +244,7 @@ def test_a_role_adds_nothing_of_others(db: Database, plants: TwoPlants, role: Ro
     wrong: list[str] = []
     for table in sorted(ROWS_OF.keys() - VIEWS):
         allowed = role in ADDS_FOR_OTHERS.get(table, NOBODY)
-        refused = _insert_copy_is_refused(db, plants, table, role)
+        refused = insert_copy_is_refused(db, plants, table, role)
         if refused == allowed:
             wrong.append(f"{table}: {'refused' if refused else 'let through'}")
     assert wrong == []
@@ -271,9 +256,9 @@ def test_a_role_changes_nothing_of_others(db: Database, plants: TwoPlants, role:
     wrong: list[str] = []
     for table in ROWS_OF:
         allowed = role in CHANGES_OF_OTHERS.get(table, NOBODY)
-        if _changes(db, plants, table, role) != allowed:
+        if changes(db, plants, table, role) != allowed:
             wrong.append(f"UPDATE {table}")
-        if _deletes(db, plants, table, role):
+        if deletes(db, plants, table, role):
             wrong.append(f"DELETE {table}")
     assert wrong == []
 
@@ -287,9 +272,9 @@ def test_a_regulator_writes_nothing_at_all(db: Database, plants: TwoPlants) -> N
         wrong = [
             table
             for table in ROWS_OF.keys() - VIEWS
-            if not _insert_copy_is_refused(db, both, table, Role.REGULATOR)
-            or _changes(db, both, table, Role.REGULATOR)
-            or _deletes(db, both, table, Role.REGULATOR)
+            if not insert_copy_is_refused(db, both, table, Role.REGULATOR)
+            or changes(db, both, table, Role.REGULATOR)
+            or deletes(db, both, table, Role.REGULATOR)
         ]
         assert wrong == []
 
@@ -314,94 +299,3 @@ def test_a_regulator_adds_no_token_of_its_own(db: Database) -> None:
             " VALUES (%(account_id)s, %(name)s, %(token_sha256)s, %(created_at)s)",
             values,
         )
-
-
-def _count(conn: Conn, table: str, everything: Everything) -> int:
-    """Return how many rows of a plant are seen; 0 when the table may not be read at all."""
-    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
-        sql.Identifier(table), sql.SQL(ROWS_OF[table])
-    )
-    try:
-        with conn.transaction():
-            row = conn.execute(query, everything.ids).fetchone()
-    except errors.InsufficientPrivilege:
-        return 0
-    assert row is not None
-    return int(row[0])
-
-
-def _insert_copy_is_refused(db: Database, plants: TwoPlants, table: str, role: Role) -> bool:
-    """Try to insert a copy of another's row; a policy speaks before any constraint does."""
-    select = sql.SQL("SELECT * FROM {} WHERE {} LIMIT 1").format(
-        sql.Identifier(table), sql.SQL(ROWS_OF[table])
-    )
-    with db.working() as conn:
-        cursor = conn.execute(select, plants.other.ids)
-        row = cursor.fetchone()
-        described = cursor.description
-    assert row is not None
-    assert described is not None
-    columns = [column.name for column in described]
-    values: list[object] = [
-        Jsonb(value) if column.type_code == JSONB and value is not None else value
-        for column, value in zip(described, row, strict=True)
-    ]
-    insert_copy = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
-    )
-    return _is_refused(db, plants.actor(role), insert_copy, values)
-
-
-def _is_refused(db: Database, actor: Actor, statement: sql.Composed, values: list[object]) -> bool:
-    with db.acting(actor) as conn:
-        try:
-            with conn.transaction():
-                conn.execute(statement, values)
-                raise psycopg.Rollback
-        except errors.InsufficientPrivilege:
-            return True
-        except psycopg.IntegrityError:
-            return False
-    return False
-
-
-def _changes(db: Database, plants: TwoPlants, table: str, role: Role) -> bool:
-    """Return whether any column of another's rows can be written, with the value that it has."""
-    with db.acting(plants.actor(role)) as conn:
-        columns = conn.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
-            " AND NOT attisdropped AND attidentity = ''",
-            [table],
-        ).fetchall()
-        for (column,) in columns:
-            update = sql.SQL("UPDATE {} SET {} = {} WHERE {}").format(
-                sql.Identifier(table),
-                sql.Identifier(column),
-                sql.Identifier(column),
-                sql.SQL(ROWS_OF[table]),
-            )
-            if _affects(conn, update, plants.other):
-                return True
-    return False
-
-
-def _deletes(db: Database, plants: TwoPlants, table: str, role: Role) -> bool:
-    delete = sql.SQL("DELETE FROM {} WHERE {}").format(
-        sql.Identifier(table), sql.SQL(ROWS_OF[table])
-    )
-    with db.acting(plants.actor(role)) as conn:
-        return _affects(conn, delete, plants.other) or _affects(conn, delete, plants.own)
-
-
-def _affects(conn: Conn, statement: sql.Composed, everything: Everything) -> bool:
-    try:
-        with conn.transaction():
-            count = conn.execute(statement, everything.ids).rowcount
-            raise psycopg.Rollback
-    except errors.InsufficientPrivilege:
-        return False
-    except psycopg.IntegrityError:
-        return True
-    return count > 0

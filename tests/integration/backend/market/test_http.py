@@ -48,7 +48,11 @@ def test_an_instrument_and_its_prices(db: Database, client: httpx.Client) -> Non
     locked = client.get("/api/instruments/LME-CU").json()
     accepted = client.post(
         f"{path}/accept",
-        json={"source": "feed", "time": (NOW + timedelta(seconds=1)).isoformat()},
+        json={
+            "source": "feed",
+            "time": (NOW + timedelta(seconds=1)).isoformat(),
+            "reason": "the exchange says so",
+        },
     )
 
     assert (first.status_code, first.json()["accepted"]) == (201, 1)

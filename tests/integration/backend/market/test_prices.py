@@ -10,12 +10,15 @@ import pytest
 
 from backend.db import Conn, Database
 from backend.errors import InvalidError, NotFoundError, RefusedError
-from backend.ids import InstrumentId
+from backend.ids import AccountId, InstrumentId
 from backend.market import service, store
 from backend.market.errors import InstrumentTakenError, NotHeldError, PriceContradictsError
 from backend.market.types import (
+    Decision,
     Instrument,
     NewPrice,
+    Quality,
+    Quote,
     Recorded,
     Unit,
     Unusable,
@@ -23,7 +26,7 @@ from backend.market.types import (
     Usable,
 )
 from backend.parties.types import Role
-from tests.builders import make_actor
+from tests.builders import add_actor, make_actor
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +57,18 @@ def record(
 def decide(conn: Conn, now: datetime = NOW) -> Usable | Unusable:
     """Return the decision on the price."""
     return service.load_quotes(conn, [OIL.id], now)[OIL.id].decision
+
+
+def answer(
+    conn: Conn,
+    account_id: AccountId,
+    source: str,
+    at: datetime,
+    quality: Quality = Quality.ACCEPTED,
+) -> Quote:
+    """Decide a held price as its owner."""
+    decision = Decision(account_id=account_id, login="owner", at=NOW, reason="asked the exchange")
+    return service.decide_held_price(conn, OIL, (source, at), quality, decision)
 
 
 def add_oil(conn: Conn) -> None:
@@ -127,13 +142,14 @@ def test_the_owner_answers_for_a_held_price(db: Database) -> None:
         record(conn, "70", age_s=60)
         record(conn, "-36.98", age_s=50)
         at = NOW - timedelta(seconds=50)
+    account_id = add_actor(db, Role.OPERATOR).account_id
     with db.acting(make_actor(Role.OPERATOR)) as conn:
-        service.accept_held_price(conn, OIL.id, "a", at)
+        answer(conn, account_id, "a", at)
         decided = decide(conn)
         with pytest.raises(NotHeldError):
-            service.accept_held_price(conn, OIL.id, "a", at)
+            answer(conn, account_id, "a", at)
         with pytest.raises(NotFoundError):
-            service.accept_held_price(conn, OIL.id, "b", at)
+            answer(conn, account_id, "b", at)
 
     assert isinstance(decided, Usable)
     assert decided.price == Decimal("-36.98")

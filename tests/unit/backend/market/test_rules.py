@@ -1,26 +1,27 @@
 """Which price may be used: age, jumps, sources, volatility."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from backend.errors import InvalidError, RefusedError
 from backend.ids import InstrumentId
 from backend.market.rules import (
+    Past,
     decide_price,
-    grade_prices,
+    grade_quotes,
     log_returns,
     measure_volatility,
     read_price_csv,
 )
 from backend.market.types import (
     Instrument,
-    NewPrice,
     Quality,
     Quote,
     SourceHead,
@@ -63,9 +64,18 @@ def head(accepted: Quote | None, held: Quote | None = None) -> SourceHead:
     return SourceHead(source=quoted.source, accepted=accepted, held=held)
 
 
-def new(value: str, age_s: float = 0, source: str = "feed") -> NewPrice:
+def new(value: str, age_s: float = 0, source: str = "feed") -> Quote:
     """Return a price that comes in."""
-    return NewPrice(source=source, at=NOW - timedelta(seconds=age_s), value=Decimal(value))
+    return quote(value, age_s, source, Quality.HELD)
+
+
+def judged(
+    quotes: Sequence[Quote], anchor: Quote | None = None, instrument: Instrument = COPPER
+) -> list[Quote]:
+    """Return quotes as they are judged after an accepted one, in time order."""
+    ordered = sorted(quotes, key=lambda each: (each.at, each.source))
+    graded, _ = grade_quotes(ordered, instrument, Past(anchor=anchor), ordered[0].at)
+    return [each.quote for each in graded]
 
 
 def test_a_missing_price_is_no_price_rather_than_zero() -> None:
@@ -81,7 +91,7 @@ def test_a_price_is_usable_until_its_age_and_never_after(age_s: int) -> None:
     """Lending lesson 11: a stale price is never accepted."""
     decision = decide_price([head(quote("9000", age_s))], COPPER, NOW)
 
-    if age_s <= COPPER.max_price_age_s:
+    if age_s <= 3_600:
         assert isinstance(decision, Usable)
         assert decision.price == 9000
         assert decision.stale_at == decision.at + timedelta(seconds=3_600)
@@ -174,7 +184,7 @@ def test_an_older_price_never_raises_the_price(
 
 def test_a_rise_that_jumps_waits_and_is_not_believed() -> None:
     """A price far above the last one waits for a second source; the last one stays in use."""
-    graded = grade_prices([new("14000")], COPPER, quote("9000", 60), []).graded
+    graded = judged([new("14000")], quote("9000", 60))
     decision = decide_price([head(quote("9000", 60), held=graded[0])], COPPER, NOW)
 
     assert graded[0].quality is Quality.HELD
@@ -184,7 +194,7 @@ def test_a_rise_that_jumps_waits_and_is_not_believed() -> None:
 
 def test_a_fall_that_jumps_waits_and_leaves_no_price() -> None:
     """A crash may be a mistake or the truth: until somebody knows, nothing is lent on either."""
-    graded = grade_prices([new("4000")], COPPER, quote("9000", 60), []).graded
+    graded = judged([new("4000")], quote("9000", 60))
     decision = decide_price([head(quote("9000", 60), held=graded[0])], COPPER, NOW)
 
     assert graded[0].quality is Quality.HELD
@@ -196,7 +206,7 @@ def test_a_fall_that_jumps_waits_and_leaves_no_price() -> None:
 
 def test_a_fall_that_waits_is_not_forgotten_in_silence() -> None:
     """A source that said a crash and then nothing more does not make goods worth more again."""
-    age_s = COPPER.max_price_age_s
+    age_s = 3_600
     held = quote("4000", age_s + 1, source="a", quality=Quality.HELD)
     crashed = head(quote("9000", age_s + 2, source="a"), held=held)
     other = head(quote("9000", 1, source="b"))
@@ -211,31 +221,30 @@ def test_a_second_source_confirms_a_jump_and_what_waited() -> None:
     """Two sources within 5 % of each other are believed, and the one that waited with them."""
     held = quote("4000", 30, source="a", quality=Quality.HELD)
 
-    grading = grade_prices([new("4100", source="b")], COPPER, quote("9000", 60, "a"), [held])
+    graded = judged([new("4100", source="b"), held], quote("9000", 60, "a"))
 
-    assert [q.quality for q in grading.graded] == [Quality.ACCEPTED]
-    assert grading.promoted == (held,)
+    assert [q.quality for q in graded] == [Quality.ACCEPTED, Quality.ACCEPTED]
 
 
 def test_the_same_source_twice_confirms_nothing() -> None:
     """A source repeating itself is one source."""
-    grading = grade_prices([new("4000", 20), new("4000", 10)], COPPER, quote("9000", 60), [])
+    graded = judged([new("4000", 20), new("4000", 10)], quote("9000", 60))
 
-    assert [q.quality for q in grading.graded] == [Quality.HELD, Quality.HELD]
+    assert [q.quality for q in graded] == [Quality.HELD, Quality.HELD]
 
 
 def test_any_move_from_zero_waits() -> None:
     """From a price of zero each move is infinite: it waits."""
-    grading = grade_prices([new("1")], COPPER, quote("0", 60), [])
+    graded = judged([new("1")], quote("0", 60))
 
-    assert grading.graded[0].quality is Quality.HELD
+    assert graded[0].quality is Quality.HELD
 
 
 def test_a_history_is_graded_day_after_day() -> None:
     """Each day is compared with the last accepted one: a spike does not pull the next along."""
     days = [new(v, age_s=86_400 * (9 - i)) for i, v in enumerate(["18", "18.3", "-36.98", "13"])]
 
-    graded = grade_prices(days, COPPER, None, []).graded
+    graded = judged(days)
 
     assert [q.quality.value for q in graded] == ["accepted", "accepted", "held", "accepted"]
 
@@ -318,3 +327,70 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     """No file makes the reader fail in another way than by refusing it."""
     with suppress(RefusedError):
         read_price_csv(b"Date,Price\n" + content, today=date(2026, 1, 1))
+
+
+@given(
+    st.lists(st.tuples(prices, st.integers(0, 30_000)), min_size=1, max_size=5),
+    st.integers(0, 4),
+    prices,
+)
+def test_a_held_price_never_raises_a_value(
+    values: list[tuple[Decimal, int]], which: int, waiting: Decimal
+) -> None:
+    """What waits can only take the price away."""
+    heads = [head(quote(v, age, source=f"s{i}")) for i, (v, age) in enumerate(values)]
+    chosen = which % len(heads)
+    held = quote(waiting, 0, f"s{chosen}", Quality.HELD)
+    more = [
+        SourceHead(source=each.source, accepted=each.accepted, held=held if i == chosen else None)
+        for i, each in enumerate(heads)
+    ]
+
+    before, after = decide_price(heads, COPPER, NOW), decide_price(more, COPPER, NOW)
+
+    assert isinstance(after, Unusable) or after == before
+
+
+@given(
+    st.lists(st.tuples(prices, st.integers(0, 30_000), st.integers(1, 3)), min_size=1, max_size=5),
+    st.integers(0, 4),
+    st.integers(1, 5_000),
+)
+def test_a_source_that_falls_silent_hands_over_to_no_dearer_one(
+    values: list[tuple[Decimal, int, int]], which: int, older_s: int
+) -> None:
+    """A second choice stands in for the first, and may not raise the price, until that retires."""
+    chosen = which % len(values)
+
+    def decided(extra_s: int) -> Usable | Unusable:
+        heads = [
+            SourceHead(
+                source=f"s{i}",
+                accepted=quote(v, age + (extra_s if i == chosen else 0), source=f"s{i}"),
+                held=None,
+                priority=priority,
+            )
+            for i, (v, age, priority) in enumerate(values)
+        ]
+        return decide_price(heads, COPPER, NOW)
+
+    before, after = decided(0), decided(older_s)
+
+    assume(values[chosen][1] + older_s <= 36_000)
+    if isinstance(after, Usable):
+        assert isinstance(before, Usable)
+        assert after.price <= before.price
+
+
+def test_a_second_choice_is_asked_when_the_first_is_silent() -> None:
+    """Its price is used, and says whose it is."""
+    first = SourceHead(source="a", accepted=quote("100", 36_001, "a"), held=None)
+    second = SourceHead(source="b", accepted=quote("90", 1, "b"), held=None, priority=2)
+    fresh = SourceHead(source="a", accepted=quote("100", 1, "a"), held=None)
+
+    silent, heard = (decide_price([each, second], COPPER, NOW) for each in (first, fresh))
+
+    assert isinstance(silent, Usable)
+    assert isinstance(heard, Usable)
+    assert (silent.price, silent.source) == (90, "b")
+    assert (heard.price, heard.source) == (100, "a")
