@@ -15,6 +15,7 @@ from backend.certificate_cli import certificate_cli
 from backend.clock import SystemClock
 from backend.contract_cli import contract_cli
 from backend.db import Database
+from backend.drawdown_cli import drawdown_cli
 from backend.errors import InvalidError
 from backend.gateway_cli import gateway_cli
 from backend.ids import InstrumentId
@@ -36,6 +37,7 @@ cli.add_typer(gateway_cli, name="gateway")
 cli.add_typer(ca_cli, name="ca")
 cli.add_typer(certificate_cli, name="certificate")
 cli.add_typer(release_cli, name="release")
+cli.add_typer(drawdown_cli, name="drawdown")
 cli.command()(backtest)
 cli.command()(stress)
 cli.add_typer(contract_cli, name="contract")

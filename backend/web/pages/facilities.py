@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
-from fastapi import Form, Query, Request, Response
+from fastapi import Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -15,15 +15,17 @@ from backend.deps import AsBorrower, AsLender, CurrentActor, CurrentPrincipal, D
 from backend.errors import NotFoundError, RefusedError
 from backend.facility import http as facility
 from backend.facility.errors import DrawdownRefusedError
-from backend.facility.http.money_views import DrawdownBody, RepaymentBody
+from backend.facility.http.money_views import AuthoriseBody, DrawdownBody, RepaymentBody
 from backend.facility.http.views import LockBody
 from backend.money import minor_digits
 from backend.web.charts import Gauge, coverage_gauge
 from backend.web.console import AskedPage, done, new_router, render
 from backend.web.format import parse_amount, reason_text
+from backend.web.pages.loans import load_loan
 from backend.web.store import facilities as store
 from backend.web.store import lots
 from backend.web.types import PAGE_ROWS, FacilityCard
+from schemas.drawdown import MESSAGE_BYTES_MAX
 
 router = new_router()
 HISTORY_POINTS: Final = 240  # More than a phone has pixels for, fewer than a screen minds.
@@ -34,9 +36,22 @@ class MoneyFields(BaseModel):
 
     id: UUID
     amount: Annotated[str, Field(max_length=40)]
+    message: Annotated[str, Field(max_length=2 * MESSAGE_BYTES_MAX)] | None = None
+
+
+class SignedFields(BaseModel):
+    """A signed message as a person pastes it; None where none is asked."""
+
+    message: Annotated[str, Field(max_length=2 * MESSAGE_BYTES_MAX)] | None = None
+
+
+def _drawdown_path(facility_id: UUID, drawdown_id: UUID) -> tuple[UUID, UUID]:
+    return facility_id, drawdown_id
 
 
 MoneyForm = Annotated[MoneyFields, Form()]
+SignedForm = Annotated[SignedFields, Form()]
+DrawdownPath = Annotated[tuple[UUID, UUID], Depends(_drawdown_path)]
 
 
 @router.get("/facilities")
@@ -59,7 +74,9 @@ def list_facilities(request: Request, db: Db, who: CurrentPrincipal, pager: Aske
 
 
 @router.get("/facilities/{facility_id}")
-def show_facility(facility_id: UUID, request: Request, db: Db, who: CurrentPrincipal) -> Response:
+def show_facility(
+    facility_id: UUID, request: Request, db: Db, who: CurrentPrincipal, now: Now
+) -> Response:
     """Show one facility: how value becomes availability, its locks, drawdowns and history."""
     with db.acting(who.actor) as conn:
         card = _load(conn, facility_id)
@@ -73,6 +90,7 @@ def show_facility(facility_id: UUID, request: Request, db: Db, who: CurrentPrinc
             "lots": lots.list_lots_of_facility(conn, facility_id),
             "alerts": lots.list_alerts(conn, "unresolved", facility_id=facility_id),
             "pledges": store.list_pledges(conn, facility_id),
+            **load_loan(conn, card.facility, now),
         }
     gauge = _gauges([card])[card.facility.id]
     return render(
@@ -123,7 +141,11 @@ def request_drawdown(
     """Ask for money."""
     with db.acting(actor) as conn:
         card = _load(conn, facility_id)
-    body = DrawdownBody(id=form.id, amount_minor=parse_amount(form.amount, card.facility.currency))
+    body = DrawdownBody(
+        id=form.id,
+        amount_minor=parse_amount(form.amount, card.facility.currency),
+        message=form.message,
+    )
     _explained(card, lambda: facility.request_drawdown(facility_id, body, db, actor, now))
     return done(request, "Drawdown requested. The lender decides.", f"/facilities/{facility_id}")
 
@@ -172,12 +194,14 @@ def lift_manual_lock(
 
 @router.post("/facilities/{facility_id}/drawdowns/{drawdown_id}/authorise")
 def authorise_drawdown(
-    facility_id: UUID, drawdown_id: UUID, request: Request, db: Db, actor: AsLender, now: Now
+    path: DrawdownPath, request: Request, db: Db, actor: AsLender, now: Now, form: SignedForm
 ) -> Response:
     """Promise the money, if the rules allow it now."""
+    facility_id, drawdown_id = path
+    body = AuthoriseBody(message=form.message)
     with db.acting(actor) as conn:
         card = _load(conn, facility_id)
-    _explained(card, lambda: facility.authorise_drawdown(drawdown_id, db, actor, now))
+    _explained(card, lambda: facility.authorise_drawdown(drawdown_id, db, actor, now, body))
     return done(request, "Drawdown authorised.", f"/facilities/{facility_id}")
 
 

@@ -72,6 +72,10 @@ def test_a_margin_call_goes_from_open_to_liquidatable_to_closed(
     early = lender.post(f"{path}/margin-calls/default", json={"reason": "late"})
     assert (early.status_code, early.json()["error"]["code"]) == (409, "call_not_liquidatable")
 
+    page = lender.get(f"/facilities/{plant.facility_id}").text
+    assert "Either repay" in page
+    assert "2,055.56 EUR" in page
+
     until = later(72 * HOUR_S)
     extended = lender.post(
         f"{path}/margin-calls/extend",
@@ -214,6 +218,7 @@ def test_pledges_leave_only_as_the_facility_can_spare_them(
     assert codes == ["UNEVALUATED", "BELOW_CALL_LINE", "COVERAGE", "OVER_BASE"]
     assert lender.get("/api/pledges").json()[0]["state"] == "active"
     (kept,) = lender.get(f"{path}/refusals").json()
+    assert "On which evidence" in lender.get(f"/facilities/{plant.facility_id}").text
     assert kept["action"] == "release_pledge"
     assert kept["reasons"][3]["numbers"] == {"base_minor": 0, "owed_minor": 1_650_000}
     assert kept["evidence"]["valuation"]["exposure_minor"] == 1_650_000
