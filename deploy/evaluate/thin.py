@@ -106,13 +106,16 @@ def thin_reads(
 
     At least one read. Each sighting counts the reads since the last, itself among them.
     """
-    rssi = rssi_cdbm.astype(np.int64)
+    rssi = rssi_cdbm.astype(np.int32)
     if told is not None:
         time_s = np.concatenate(([told.time_s], time_s))
-        rssi = np.concatenate(([told.rssi_cdbm], rssi))
+        rssi = np.concatenate((np.array([told.rssi_cdbm], dtype=np.int32), rssi))
+    some_unknown = bool((rssi == RSSI_UNKNOWN).any())
 
     def moved(step: int) -> Bools:
         later, before = rssi[step:], rssi[:-step]
+        if not some_unknown:
+            return np.abs(later - before) >= RSSI_CDBM_MOVED_MIN
         unknown = (later == RSSI_UNKNOWN) | (before == RSSI_UNKNOWN)
         return np.where(unknown, later != before, np.abs(later - before) >= RSSI_CDBM_MOVED_MIN)
 
