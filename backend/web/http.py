@@ -15,11 +15,13 @@ from backend.web.console import FILES
 from backend.web.events import STREAM_S_MAX, Hub, stream
 from backend.web.pages import (
     alerts,
+    applications,
     base,
     facilities,
     floor,
     images,
     loans,
+    keys,
     login,
     lots,
     market,
@@ -55,6 +57,8 @@ for page in (
     loans,
     lots,
     pledges,
+    applications,
+    keys,
     release_orders,
     stock_takes,
     alerts,

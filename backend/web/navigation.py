@@ -16,6 +16,8 @@ class Link:
 
 _FACILITIES: Final = Link(path="/facilities", label="Facilities")
 _PLEDGES: Final = Link(path="/pledges", label="Pledges")
+_APPLICATIONS: Final = Link(path="/applications", label="Applications")
+_KEYS: Final = Link(path="/keys", label="Keys")
 _LOTS: Final = Link(path="/lots", label="Lots")
 _ALERTS: Final = Link(path="/alerts", label="Alerts")
 _ORDERS: Final = Link(path="/release-orders", label="Release orders")
@@ -30,6 +32,7 @@ _SIMULATOR: Final = Link(path="/simulator", label="Simulator")
 _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
     Role.LENDER: (
         _FACILITIES,
+        _APPLICATIONS,
         _ALERTS,
         _LOTS,
         _PLEDGES,
@@ -38,9 +41,11 @@ _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
         _SENSORS,
         _MARKET,
         _NOTIFICATIONS,
+        _KEYS,
     ),
     Role.BORROWER: (
         _FACILITIES,
+        _APPLICATIONS,
         _LOTS,
         _PLEDGES,
         _ORDERS,
@@ -48,11 +53,32 @@ _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
         _FLOOR,
         _MARKET,
         _NOTIFICATIONS,
+        _KEYS,
     ),
-    Role.LOGISTICS: (_ALERTS, _FLOOR, _LOTS, _ORDERS, _SENSORS, _GATEWAYS, _NOTIFICATIONS),
-    Role.OPERATOR: (_GATEWAYS, _SENSORS, _REFUSED, _FLOOR, _ALERTS, _MARKET, _NOTIFICATIONS),
+    Role.LOGISTICS: (
+        _ALERTS,
+        _FLOOR,
+        _LOTS,
+        _APPLICATIONS,
+        _ORDERS,
+        _SENSORS,
+        _GATEWAYS,
+        _NOTIFICATIONS,
+        _KEYS,
+    ),
+    Role.OPERATOR: (
+        _GATEWAYS,
+        _SENSORS,
+        _REFUSED,
+        _FLOOR,
+        _ALERTS,
+        _MARKET,
+        _NOTIFICATIONS,
+        _KEYS,
+    ),
     Role.REGULATOR: (
         _FACILITIES,
+        _APPLICATIONS,
         _ALERTS,
         _LOTS,
         _PLEDGES,
@@ -63,6 +89,7 @@ _LINKS: Final[dict[Role, tuple[Link, ...]]] = {
         _SENSORS,
         _REFUSED,
         _NOTIFICATIONS,
+        _KEYS,
     ),
 }
 SIMULATES: Final = frozenset({Role.LENDER, Role.LOGISTICS, Role.OPERATOR})

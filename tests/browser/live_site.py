@@ -23,7 +23,7 @@ READERS: Final = {"copper": "rfid-a", "fish": "rfid-c"}
 
 @dataclass(slots=True, kw_only=True)
 class LiveSite:
-    """The plant, its gateway, and what has been taken from it."""
+    """The plant, its gateway, what has been taken from it, and what each reader reads besides."""
 
     db: Database
     clock: FixedClock
@@ -31,6 +31,7 @@ class LiveSite:
     gateway: GatewayDouble
     memory: Memory = field(default_factory=Memory)
     taken: set[bytes] = field(default_factory=lambda: set[bytes]())
+    added: dict[str, list[bytes]] = field(default_factory=lambda: dict[str, list[bytes]]())
 
     def play(self, seconds: int) -> None:
         """Let the gateway send an envelope a second, each committed as the worker does."""
@@ -50,8 +51,9 @@ class LiveSite:
     def _round(self) -> list[Sealed]:
         readings: list[Sealed] = []
         for lot, reader in READERS.items():
-            seen = self._there(self.plant.items[lot])
-            readings += [Tag(sensor=reader, epc=item.epc, rssi_cdbm=-5_500) for item in seen]
+            seen = [item.epc for item in self._there(self.plant.items[lot])]
+            seen += self.added.get(reader, [])
+            readings += [Tag(sensor=reader, epc=epc, rssi_cdbm=-5_500) for epc in seen]
             count = float(len(seen))
             readings.append(
                 Value(sensor=reader, quantity=Quantity.INVENTORY, value=count, offset_us=1_000)

@@ -63,13 +63,14 @@ class StepFieldView(BaseModel):
 
 
 class StepView(BaseModel):
-    """A step of a kind: one actor's, from any of some states to one."""
+    """A step of a kind: one actor's, from some states to one; ``also``: not awaited there."""
 
     name: str
     title: str
     stage: str
     actor: Seat
     begins: list[str]
+    also: list[str]
     becomes: str
     fields: list[StepFieldView]
     guards: list[str]
@@ -214,6 +215,7 @@ def step_view(step: Step) -> StepView:
         stage=step.stage,
         actor=step.actor,
         begins=list(step.begins),
+        also=list(step.also),
         becomes=step.becomes,
         fields=[
             StepFieldView(

@@ -50,10 +50,10 @@ def may(
     if seat is not step.actor:
         who = "nobody in this application" if seat is None else f"the {words(seat)}"
         return _refuse("WRONG_ACTOR", f"{step.name} is the {words(step.actor)}'s, not of {who}")
-    if place.state not in step.begins:
+    if place.state not in step.leaves:
         return _refuse(
             "OUT_OF_ORDER",
-            f"{step.name} begins when an application is {' or '.join(step.begins)}, this one is"
+            f"{step.name} begins when an application is {' or '.join(step.leaves)}, this one is"
             f" {place.state}",
         )
     ends_at = place.deadline_at if is_timed(kind, place.state) else None
@@ -80,7 +80,7 @@ def is_timed(kind: Kind, state: str) -> bool:
 
 def awaited(kind: Kind, state: str) -> Sequence[Step]:
     """Return the steps that an application on its way waits for."""
-    return [step for step in kind.steps_from(state) if not (step.side or step.timed)]
+    return [step for step in kind.steps if state in step.begins and not (step.side or step.timed)]
 
 
 def words(name: str) -> str:
@@ -111,7 +111,7 @@ def _check_names(kind: Kind) -> Iterator[str]:
     ):
         twice = sorted({name for name in names if list(names).count(name) > 1})
         yield from (f"{what} {name} is declared twice" for name in twice)
-    openings = [step for step in kind.steps if not step.begins]
+    openings = [step for step in kind.steps if not step.leaves]
     if len(openings) != 1:
         yield f"{len(openings)} steps open an application, must be 1"
         return
@@ -127,14 +127,14 @@ def _check_names(kind: Kind) -> Iterator[str]:
 def _check_steps(kind: Kind, guards: Collection[str], effects: Collection[str]) -> Iterator[str]:
     states, stages = set(kind.states), {stage.name for stage in kind.stages}
     for step in kind.steps:
-        for state in (*step.begins, step.becomes):
+        for state in (*step.leaves, step.becomes):
             if state not in states:
                 yield f"{step.name}: there is no state {state}"
         if step.stage not in stages:
             yield f"{step.name}: there is no stage {step.stage}"
         if step.actor not in kind.seats:
             yield f"{step.name}: seat {step.actor} takes no part"
-        by_itself = step.actor is Seat.PLATFORM and step.begins and not step.signs
+        by_itself = step.actor is Seat.PLATFORM and step.leaves and not step.signs
         if step.timed and (step.fields or not by_itself):
             yield f"{step.name}: what time does is the platform's, asks for nothing, signs nothing"
         for name in step.guards:
@@ -149,8 +149,8 @@ def _check_way(kind: Kind) -> Iterator[str]:
     reached: set[str] = set()
     ending = set(kind.ends)
     for _ in kind.states:
-        reached |= {s.becomes for s in kind.steps if not s.begins or reached & {*s.begins}}
-        ending |= {state for s in kind.steps if s.becomes in ending for state in s.begins}
+        reached |= {s.becomes for s in kind.steps if not s.leaves or reached & {*s.leaves}}
+        ending |= {state for s in kind.steps if s.becomes in ending for state in s.leaves}
     for state in kind.states:
         if state not in reached:
             yield f"state {state} is never reached"
@@ -167,7 +167,7 @@ def draw_kind(kind: Kind) -> str:
     """Return a kind as a Mermaid state diagram; the same for the same declaration."""
     lines = ["stateDiagram-v2", f"    [*] --> {kind.opening.becomes}: {_label(kind.opening)}"]
     for step in kind.steps:
-        lines += [f"    {state} --> {step.becomes}: {_label(step)}" for state in step.begins]
+        lines += [f"    {state} --> {step.becomes}: {_label(step)}" for state in step.leaves]
     lines += [f"    {state} --> [*]" for state in kind.states if state in kind.ends]
     return "\n".join(lines) + "\n"
 

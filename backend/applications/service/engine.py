@@ -128,8 +128,8 @@ def advance(conn: Conn, actor: Actor, new: NewStep, now: datetime) -> Applicatio
         raise NotFoundError("application", new.application_id)
     running = _running(was.kind)
     step = running.kind.step(new.step)
-    if step is None or not step.begins or step.timed:
-        names = ", ".join(s.name for s in running.kind.steps if s.begins and not s.timed)
+    if step is None or not step.leaves or step.timed:
+        names = ", ".join(s.name for s in running.kind.steps if s.leaves and not s.timed)
         raise InvalidError("step", new.step, f"one of {names}")
     values = read_values(step, new.values)
     body: dict[str, object] = {
@@ -295,7 +295,7 @@ def _write_down(
         application_id=became.id,
         number=store.next_number(conn, became.id),
         step=step.name,
-        was=was.state if step.begins else None,
+        was=was.state if step.leaves else None,
         became=became.state,
         seat=step.actor,
         party_id=None if by_time else actor.party_id,

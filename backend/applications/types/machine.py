@@ -68,10 +68,12 @@ class Stage:
 class Step:
     """One act of one actor that leads from a state to a state.
 
-    ``begins`` is empty for the step that opens an application. ``signs``: which document's bytes
-    the actor signs with its own key. ``does``: which effect it has besides. ``side``: it leads
-    off the way, as withdrawing does. ``timed``: it is done by the platform when the deadline of
-    the application is over, and nothing else may be done then in the states where it begins.
+    ``begins`` are the states that wait for it, ``also`` those where it may be done though nobody
+    waits for it; both are empty for the step that opens an application. ``signs``: which
+    document's bytes the actor signs with its own key. ``does``: which effect it has besides.
+    ``side``: it leads off the way, as withdrawing does. ``timed``: it is done by the platform
+    when the deadline of the application is over, and nothing else may be done then in the states
+    where it begins.
     """
 
     name: str
@@ -80,12 +82,18 @@ class Step:
     actor: Seat
     begins: tuple[str, ...]
     becomes: str
+    also: tuple[str, ...] = ()
     guards: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     signs: str | None = None
     does: str | None = None
     side: bool = False
     timed: bool = False
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """The states where it may be done."""
+        return (*self.begins, *self.also)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +111,7 @@ class Kind:
     @property
     def opening(self) -> Step:
         """The step that opens an application."""
-        return next(step for step in self.steps if not step.begins)
+        return next(step for step in self.steps if not step.leaves)
 
     def step(self, name: str) -> Step | None:
         """Return the step of a name, if there is one."""
@@ -111,4 +119,4 @@ class Kind:
 
     def steps_from(self, state: str) -> Sequence[Step]:
         """Return the steps that begin in a state."""
-        return [step for step in self.steps if state in step.begins]
+        return [step for step in self.steps if state in step.leaves]

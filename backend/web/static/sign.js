@@ -1,9 +1,8 @@
-// Signs a release order in the browser. The private key's file is read here, used once and
+// Signs a release order or a contract in the browser. The private key's file is read here, used once and
 // forgotten: it has no name in its form, so that it can not be sent, and nothing keeps it.
 (() => {
   "use strict";
   const FILE_BYTES_MAX = 4096; // A key has 65 to 120.
-  const CLI = "python -m backend release sign --key KEY order.json";
   // RFC 8410, 7: what stands before the 32 bytes of an Ed25519 key in PKCS#8.
   const PKCS8 = "302e020100300506032b657004220420";
 
@@ -12,13 +11,13 @@
     .map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   // A file of `release new-key` holds 64 hexadecimal digits; a PEM file PKCS#8 in base 64.
-  const pkcs8Of = (text) => {
+  const pkcs8Of = (text, command) => {
     const plain = text.trim();
     if (/^[0-9a-fA-F]{64}$/.test(plain)) return bytesOf(PKCS8 + plain);
     const pem = /^-----BEGIN PRIVATE KEY-----([\sA-Za-z0-9+/=]+)-----END PRIVATE KEY-----$/.exec(plain);
     if (pem) return Uint8Array.from(atob(pem[1].replace(/\s/g, "")), (c) => c.charCodeAt(0));
     throw new Error(plain.includes("ENCRYPTED")
-      ? `This key is encrypted: the page can not open it. Sign with ${CLI}, or paste a signed message.`
+      ? `This key is encrypted: the page can not open it. Sign with ${command}, or paste a signed message.`
       : "This is no private key: neither 64 hexadecimal digits nor PKCS#8 in PEM.");
   };
 
@@ -44,12 +43,12 @@
     const file = picked.files[0];
     if (!file) throw new Error("Choose the file of your private key.");
     if (!await canSign()) {
-      throw new Error(`This browser can not sign with Ed25519 here. Sign with ${CLI}, and paste what it prints under “Sign elsewhere”.`);
+      throw new Error(`This browser can not sign with Ed25519 here. Sign with ${form.dataset.sign}, and paste what it prints under “Sign elsewhere”.`);
     }
     if (file.size > FILE_BYTES_MAX) throw new Error(`This is no private key: it has ${file.size} bytes.`);
     let privateKey;
     try {
-      privateKey = await crypto.subtle.importKey("pkcs8", pkcs8Of(await file.text()),
+      privateKey = await crypto.subtle.importKey("pkcs8", pkcs8Of(await file.text(), form.dataset.sign),
         { name: "Ed25519" }, false, ["sign"]);
     } catch (error) {
       throw error instanceof DOMException ? new Error("This is no Ed25519 private key.") : error;

@@ -73,7 +73,7 @@ def test_eight_stages_lead_from_application_to_release(desk: Desk) -> None:
     assert row == ("released", 0, AMOUNT_MINOR, "disbursed", False)
 
 
-@pytest.mark.parametrize("name", ["approve", "accept", "disburse"])
+@pytest.mark.parametrize("name", ["approve", "disburse"])
 def test_a_refused_step_leaves_every_table_as_it_was(desk: Desk, name: str) -> None:
     """Out of order, by the wrong party, with wrong values: no row of any table changes."""
     desk.reach(name)

@@ -110,7 +110,7 @@ def test_a_step_is_let_by_only_to_its_actor_in_its_state_in_time(
     kind: Kind, data: st.DataObject, seat: Seat | None, late: bool, against: bool
 ) -> None:
     """Whatever the kind: allowed exactly when actor, state, time and guards all agree."""
-    found = data.draw(st.sampled_from([each for each in kind.steps if each.begins]))
+    found = data.draw(st.sampled_from([each for each in kind.steps if each.leaves]))
     state = data.draw(st.sampled_from(kind.states))
     reasons = (Reason(code="X", detail="x"),) if against else ()
     deadline_at = NOW - timedelta(seconds=1) if late else NOW + timedelta(seconds=1)
@@ -118,7 +118,7 @@ def test_a_step_is_let_by_only_to_its_actor_in_its_state_in_time(
     decision = may(kind, found, place, seat, NOW, reasons)
     timed = any(each.timed for each in kind.steps_from(state))
     in_time = (timed and late) if found.timed else (not timed or not late or found.side)
-    fits = seat is found.actor and state in found.begins and in_time and not against
+    fits = seat is found.actor and state in found.leaves and in_time and not against
     assert isinstance(decision, Allow) is fits
 
 
