@@ -169,7 +169,8 @@ def nothing_owed(facts: MovableFacts, values: Values | None) -> Found:
     owed = exposure_minor(facility)
     promised = sum(each.amount_minor for each in standing.holding.pending)
     if owed + promised == 0:
-        return ()
+        late = "days are over whose interest is not booked yet: it is in a moment"
+        return (Reason(code="UNBOOKED", detail=late),) if facts.unbooked else ()
     return (
         Reason(
             code="OWED",

@@ -31,24 +31,24 @@ from backend.applications.types.movable import MovableFacts
 from backend.applications.types.record import Application, Document, DocumentKind
 from backend.collateral.service import registry
 from backend.db import Conn
-from backend.facility import service as facility_service
-from backend.facility.service import drawdowns, facilities
+from backend.facility.service import drawdowns, facilities, loans, pledges
 from backend.facility.service.drawdowns import FAILED, NewDrawdown, NewRepayment
-from backend.facility.service.standings import assess_one, opener
-from backend.facility.store import accruals, loans
+from backend.facility.service.standings import assess_one
+from backend.facility.store import accruals
 from backend.facility.store import drawdowns as drawdown_store
+from backend.facility.store.loans import list_dues
 from backend.facility.types import (
     Component,
     DayCount,
     Drawdown,
     DrawdownState,
-    Due,
     Facility,
     Lines,
     LineStanding,
     LineState,
     Rate,
     Reason,
+    Refuse,
 )
 from backend.ids import DrawdownId, FacilityId, RepaymentId
 from backend.market import service as market
@@ -83,6 +83,9 @@ def load_facts(
         facts = replace(facts, certificate=certificate)
     if names & _LOOKS_AT_FACILITY and application.facility_id is not None:
         facts = replace(facts, standing=assess_one(conn, application.facility_id, now))
+        if "nothing_owed" in names:
+            behind = accruals.is_behind(conn, application.facility_id, now)
+            facts = replace(facts, unbooked=behind)
     if "pledge_proposed" in names and application.pledge_id is not None:
         state = goods.load_pledge_state(conn, application.pledge_id)
         facts = replace(facts, pledge_state=state)
@@ -191,7 +194,7 @@ def _open_facility(doing: Doing) -> Application:
         day_count=DayCount(contract.day_count.value),
         annual_bps=contract.rate_bps,
     )
-    accruals.add_rate(doing.conn, facility.id, rate, doing.actor.account_id, doing.now)
+    loans.set_rate(doing.conn, doing.actor, facility.id, rate, doing.now)
     return replace(application, facility_id=facility.id)
 
 
@@ -240,12 +243,13 @@ def _disburse_drawdown(doing: Doing) -> Application:
     drawdown = drawdown_store.load_drawdown(doing.conn, moved.drawdown_id)
     assert drawdown is not None
     due_on = doing.now.date() + timedelta(days=_contract(doing).term_days)
-    for component, amount_minor in (
-        (Component.PRINCIPAL, drawdown.amount_minor),
-        (Component.INTEREST, None),
-    ):
-        due = Due(due_on=due_on, component=component, amount_minor=amount_minor, set_at=doing.now)
-        loans.add_due(doing.conn, moved.facility_id, due, doing.actor.account_id)
+    known = {(due.due_on, due.component) for due in list_dues(doing.conn, moved.facility_id)}
+    wanted = (
+        (due_on, Component.PRINCIPAL, drawdown.amount_minor),
+        (due_on, Component.INTEREST, None),
+    )
+    new = [due for due in wanted if due[:2] not in known]
+    loans.add_dues(doing.conn, doing.actor, moved.facility_id, new, doing.now)
     return moved
 
 
@@ -273,7 +277,11 @@ def _repay(doing: Doing) -> Application:
 
 
 def _release_goods(doing: Doing) -> Application:
-    """Give the goods back: nothing is owed. What waits of a drawdown ends."""
+    """Give the goods back: nothing is owed. What waits of a drawdown ends; so does the facility.
+
+    Raises:
+        StepRefusedError: The facility can not spare the goods.
+    """
     application, conn, now = doing.application, doing.conn, doing.now
     assert application.pledge_id is not None
     assert application.facility_id is not None
@@ -282,8 +290,12 @@ def _release_goods(doing: Doing) -> Application:
         if drawdown is not None and drawdown.state is DrawdownState.REQUESTED:
             drawdowns.void_drawdown(conn, doing.actor, drawdown.id, now)
     if registry.load_pledge(conn, application.pledge_id).state == "active":
-        registry.release_pledge(conn, doing.actor, application.pledge_id, now)
-    facility_service.relock(conn, [application.facility_id], now, opener(doing.actor))
+        released = pledges.release(conn, doing.actor, application.pledge_id, now)
+        if isinstance(released, Refuse):
+            raise StepRefusedError("release", released.reasons)
+    # Refused when the parties have pledged or drawn more under it by now: then it goes on.
+    reason = f"application {application.id} is closed"
+    loans.close(conn, doing.actor, application.facility_id, reason, now)
     return application
 
 

@@ -72,7 +72,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovableFacts:
-    """Everything that the guards of a step look at; what a step does not need is left out."""
+    """Everything that the guards of a step look at; what a step does not need is left out.
+
+    ``unbooked``: days are over whose interest is not booked yet.
+    """
 
     application: Application
     now: datetime
@@ -82,3 +85,4 @@ class MovableFacts:
     standing: Standing | None = None
     drawdown: Drawdown | None = None
     pledge_state: str | None = None
+    unbooked: bool = False

@@ -65,12 +65,14 @@ def test_eight_stages_lead_from_application_to_release(desk: Desk) -> None:
     assert {step.step for step in view.steps if step.message} == {"sign", "countersign"}
     with desk.db.working() as conn:
         row = conn.execute(
-            "SELECT p.state, f.principal_minor, f.limit_minor, d.state, pw_pledged(%s)"
+            "SELECT p.state, f.principal_minor, f.limit_minor, f.state, d.state, pw_pledged(%s),"
+            " (SELECT annual_bps FROM facility_rate r WHERE r.facility_id = f.id),"
+            " (SELECT count(*) FROM facility_due u WHERE u.facility_id = f.id)"
             " FROM application a JOIN pledge p ON p.id = a.pledge_id"
             " JOIN facility f ON f.id = a.facility_id JOIN drawdown d ON d.id = a.drawdown_id",
             (desk.lot,),
         ).fetchone()
-    assert row == ("released", 0, AMOUNT_MINOR, "disbursed", False)
+    assert row == ("released", 0, AMOUNT_MINOR, "closed", "disbursed", False, 650, 2)
 
 
 @pytest.mark.parametrize("name", ["approve", "disburse"])
