@@ -63,16 +63,7 @@ def draw_contract(
             number(values, "liquidation_line_bps"),
         ),
         cure_hours=number(values, "cure_hours"),
-        goods=tuple(
-            Goods(
-                lot=lot.lot_id,
-                name=lot.name,
-                commodity=lot.commodity,
-                place=lot.place,
-                mass_g=lot.registered_mass_g,
-            )
-            for lot in sorted(certificate.lots, key=lambda lot: lot.lot_id)
-        ),
+        goods=_goods(certificate),
         certified=Certified(
             sha256=sha256,
             value_minor=certificate.value_minor,
@@ -89,6 +80,19 @@ def draw_contract(
     except MalformedError as error:
         raise InvalidError(f"contract: {error.field}", error.value, error.bound) from error
     return content
+
+
+def _goods(certificate: Certificate) -> tuple[Goods, ...]:
+    return tuple(
+        Goods(
+            lot=lot.lot_id,
+            name=lot.name,
+            commodity=lot.commodity,
+            place=lot.place,
+            mass_g=lot.registered_mass_g,
+        )
+        for lot in sorted(certificate.lots, key=lambda lot: lot.lot_id)
+    )
 
 
 def _signatory(application: Application, names: Mapping[Seat, str], seat: Seat) -> Signatory:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Final, cast
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from backend.applications.types.machine import NUMBERS, Field, FieldKind, Step, Values
 from backend.errors import InvalidError
 from backend.ids import LotId
+from backend.money import minor_digits
 
 GOODS_LINE: Final = frozenset({"name", "commodity_id", "mass_g"})
 MASS_G_MAX: Final = 10**15
@@ -75,9 +77,7 @@ def _read(field: Field, value: object) -> object:
         case FieldKind.TEXT:
             return _text(field, value)
         case FieldKind.CURRENCY:
-            if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
-                raise InvalidError(field.name, value, "three letters, ISO 4217")
-            return value
+            return check_currency(field.name, value)
         case FieldKind.LOTS:
             return sorted({str(_uuid(field.name, each)) for each in _list(field, value)})
         case FieldKind.GOODS:
@@ -85,6 +85,19 @@ def _read(field: Field, value: object) -> object:
         case _:
             assert field.kind in NUMBERS
             return _number(field.name, value, field.at_least, field.at_most)
+
+
+def check_currency(name: str, value: object) -> str:
+    """Return a currency's code.
+
+    Raises:
+        InvalidError: It is none that is in use.
+    """
+    if isinstance(value, str) and _CURRENCY.fullmatch(value):
+        with suppress(LookupError):
+            minor_digits(value)
+            return value
+    raise InvalidError(name, value, "a currency of ISO 4217 that is in use")
 
 
 def _text(field: Field, value: object) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, StringConstraints
 from backend.applications import http as applications_http
 from backend.applications import service
 from backend.applications.http.views import ApplicationBody, ApplicationStepBody
+from backend.applications.rules.fields import check_currency
 from backend.applications.rules.movable import MOVABLE
 from backend.applications.service import ApplicationView
 from backend.applications.service.signatures import MESSAGE_HEX_MAX
@@ -122,7 +123,7 @@ def show_form(request: Request, db: Db, who: CurrentPrincipal, actor: AsBorrower
 @router.post("/applications")
 def apply(request: Request, db: Db, actor: AsBorrower, now: Now, fields: Fields) -> Response:
     """Apply."""
-    currency = _one(fields, "currency")
+    currency = check_currency("currency", _one(fields, "currency"))
     plain = [field for field in MOVABLE.opening.fields if field.name != "goods"]
     sent = {name: fields.get(name, ()) for name in ("goods_name", "commodity_id", "mass_kg")}
     values: dict[str, Any] = {

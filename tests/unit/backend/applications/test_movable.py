@@ -224,6 +224,7 @@ def test_without_a_facility_nothing_is_drawn() -> None:
         ({"amount_minor": True}, "amount_minor"),
         ({"amount_minor": 1.0}, "amount_minor"),
         ({"currency": "eur"}, "currency"),
+        ({"currency": "ZZZ"}, "currency"),
         ({"term_days": 3_661}, "term_days"),
         ({"goods": []}, "goods"),
         ({"goods": [{"name": "x", "commodity_id": "copper", "mass_g": 0}]}, "goods: mass_g"),
