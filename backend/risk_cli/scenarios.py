@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from backend.collateral.types import Surveillance
+from backend.collateral.types import Custody, QuantityState, Surveillance
 from backend.facility.types import Holding
 from backend.ids import PartyId, SiteId
 from backend.market.types import InstrumentQuote, Usable
@@ -40,11 +40,7 @@ def standard_scenarios(
 
 def apply_scenario(holding: Holding, scenario: Scenario) -> Holding:
     """Return what would be known of a facility; what it owes and what was promised stays."""
-    lots = [
-        _darkened(lot, scenario.dark_site)
-        for lot in holding.lots
-        if scenario.gone_party is None or lot.owner_party != scenario.gone_party
-    ]
+    lots = [_gone(_darkened(lot, scenario.dark_site), scenario.gone_party) for lot in holding.lots]
     quotes = {
         key: _fallen(quote, scenario.fall_bps) if scenario.fall_bps else quote
         for key, quote in holding.quotes.items()
@@ -58,9 +54,25 @@ def _darkened(lot: LotFacts, site: SiteId | None) -> LotFacts:
     return replace(lot, state=replace(lot.state, surveillance=Surveillance.DARK))
 
 
+def _gone(lot: LotFacts, party: PartyId | None) -> LotFacts:
+    """Return a lot of which nothing is there: pledged as before, so that it locks."""
+    if party is None or lot.owner_party != party:
+        return lot
+    state = replace(
+        lot.state,
+        custody=Custody.MISSING,
+        quantity=QuantityState.SHORT,
+        short_mass_g=max(lot.state.short_mass_g, lot.pledged_mass_g),
+    )
+    return replace(lot, state=state)
+
+
 def _fallen(quote: InstrumentQuote, fall_bps: int) -> InstrumentQuote:
-    """Return a quote whose usable price has fallen; one below zero falls further."""
-    if not isinstance(quote.decision, Usable):
+    """Return a quote of goods whose usable price has fallen; one below zero falls further.
+
+    Rates of exchange stay: a fallen one would fell its goods twice, or lift those the other way.
+    """
+    if not isinstance(quote.decision, Usable) or quote.instrument.fx_base is not None:
         return quote
     price = quote.decision.price
     lower = price - abs(price) * Decimal(fall_bps) / BPS

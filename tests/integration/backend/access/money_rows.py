@@ -160,27 +160,7 @@ def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:
         opened_at=NOW,
         opened_by="x",
     )
-    insert(
-        conn,
-        "facility_policy",
-        facility_id=facility_id,
-        version=1,
-        set_at=NOW,
-        set_by="x",
-        why="x",
-        model="t4-99-ewma94-500d/1",
-        liquidation_horizon_days=20,
-        revaluation_days=1,
-        haircut_floor_bps=0,
-        surveillance_worst="dark",
-        condition_worst="damaged",
-        obligor_bps_max=10_000,
-        commodity_bps_max=10_000,
-        warehouse_bps_max=10_000,
-        reserve_minor=0,
-        reserve_bps=0,
-        ttl_s=60,
-    )
+    _add_policy_row(conn, facility_id)
     insert(conn, "facility_event", facility_id=facility_id, at=NOW, actor="x", what="opened")
     drawdown_id: UUID = insert(
         conn,
@@ -207,3 +187,27 @@ def _add_facility_rows(conn: Conn, facility_id: UUID, borrower: UUID) -> UUID:
         paid_at=NOW,
     )
     return drawdown_id
+
+
+def _add_policy_row(conn: Conn, facility_id: UUID) -> None:
+    insert(
+        conn,
+        "facility_policy",
+        facility_id=facility_id,
+        version=1,
+        set_at=NOW,
+        set_by="x",
+        why="x",
+        model="t4-99-ewma94-500d/1",
+        liquidation_horizon_days=20,
+        revaluation_days=1,
+        haircut_floor_bps=0,
+        surveillance_worst="dark",
+        condition_worst="damaged",
+        obligor_bps_max=10_000,
+        commodity_bps_max=10_000,
+        warehouse_bps_max=10_000,
+        reserve_minor=0,
+        reserve_bps=0,
+        ttl_s=60,
+    )

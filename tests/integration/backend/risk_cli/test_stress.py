@@ -56,7 +56,7 @@ def test_each_scenario_says_what_would_be_and_nothing_is_written(db: Database) -
     assert fall.after.line.state is not LineState.ABOVE
     assert dark.locks_opened == ["SENSOR_LOST"]
     assert gone.after.valuation.base_minor == 0
-    assert "UNEVALUATED" in gone.locks_opened
+    assert "QUANTITY_SHORT" in gone.locks_opened
     assert found["combined"].after.position.availability_minor <= min(
         each.after.position.availability_minor for each in (fall, dark, gone)
     )
