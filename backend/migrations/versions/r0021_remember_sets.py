@@ -1,0 +1,28 @@
+"""What was recorded of facilities, statement by statement."""
+
+from pathlib import Path
+from typing import cast
+
+import psycopg
+from alembic import op
+from psycopg.rows import TupleRow
+
+revision = "0021"
+down_revision = "0020"
+branch_labels = None
+depends_on = None
+
+_SQL = Path(__file__).parents[1] / "sql" / "0029_remember_sets.sql"
+
+
+def upgrade() -> None:
+    """Replace the triggers."""
+    conn = cast("psycopg.Connection[TupleRow]", op.get_bind().connection.driver_connection)
+    # Bytes without parameters: psycopg then sends the whole file as one simple query.
+    conn.execute(_SQL.read_bytes())
+
+
+def downgrade() -> None:
+    """Refuse: what is remembered stays remembered in one way."""
+    message = "there is no way back to revision 0020: restore a backup of it"
+    raise RuntimeError(message)
