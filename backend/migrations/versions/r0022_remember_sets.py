@@ -7,12 +7,12 @@ import psycopg
 from alembic import op
 from psycopg.rows import TupleRow
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
-_SQL = Path(__file__).parents[1] / "sql" / "0029_remember_sets.sql"
+_SQL = Path(__file__).parents[1] / "sql" / "0030_remember_sets.sql"
 
 
 def upgrade() -> None:
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: what is remembered stays remembered in one way."""
-    message = "there is no way back to revision 0020: restore a backup of it"
+    message = "there is no way back to revision 0021: restore a backup of it"
     raise RuntimeError(message)
