@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -36,7 +37,7 @@ from backend.facility.store import (
     facilities,
     facilities_of_lots,
 )
-from backend.ids import FacilityId, InstrumentId, LotId
+from backend.ids import ApplicationId, FacilityId, InstrumentId, LotId
 from backend.log import configure_log
 from backend.market import store as market
 from backend.market.types import SourceHead
@@ -257,7 +258,16 @@ class Timekeeper:
     def _expire_applications(self, conn: Conn, now: datetime) -> None:
         """End what waited past its deadline: an offer that nobody signed in time."""
         with self.db.working(conn):
-            applications.expire_due(conn, now)
+            due = applications.fetch_due(conn, now)
+        for application_id in due:
+            self._duty(conn, "expiry", partial(self._expire_application, application_id))
+
+    def _expire_application(
+        self, application_id: ApplicationId, conn: Conn, now: datetime
+    ) -> None:
+        """End one; another that fails does not stop it."""
+        with self.db.working(conn):
+            applications.expire(conn, application_id, now)
 
     def _relock_due(self, conn: Conn, now: datetime) -> None:
         with self.db.working(conn):

@@ -4,12 +4,13 @@ from backend.applications.service.engine import (
     NewApplication,
     NewStep,
     advance,
-    expire_due,
+    expire,
     load_view,
     load_views,
     open_application,
 )
 from backend.applications.service.view import ApplicationView, Chance
+from backend.applications.store.applications import fetch_due
 
 __all__ = [
     "ApplicationView",
@@ -17,7 +18,8 @@ __all__ = [
     "NewApplication",
     "NewStep",
     "advance",
-    "expire_due",
+    "expire",
+    "fetch_due",
     "load_view",
     "load_views",
     "open_application",

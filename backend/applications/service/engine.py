@@ -148,28 +148,23 @@ def advance(conn: Conn, actor: Actor, new: NewStep, now: datetime) -> Applicatio
     return load_view(conn, actor, was.id, now)
 
 
-def expire_due(conn: Conn, now: datetime) -> Sequence[ApplicationId]:
-    """Do the timed step of each application whose deadline is over; return which ended.
+def expire(conn: Conn, application_id: ApplicationId, now: datetime) -> bool:
+    """Do the timed step of an application whose deadline is over; return whether it was.
 
     The caller works past row-level security.
     """
-    ended: list[ApplicationId] = []
-    for application_id in store.fetch_due(conn, now):
-        was = store.load_application(conn, application_id, lock=True)
-        assert was is not None
-        running = _running(was.kind)
-        step = next((s for s in running.kind.steps_from(was.state) if s.timed), None)
-        if step is None or was.deadline_at is None or now < was.deadline_at:
-            continue
-        values: Values = {}
-        _decide(conn, running, (was, step), Seat.PLATFORM, values, now)
-        doing = Doing(
-            conn=conn, actor=TIMEKEEPER, id=uuid4(), application=was, values=values, now=now
-        )
-        body: dict[str, object] = {"application": str(was.id), "step": step.name}
-        _do(running, step, doing, (f"deadline {was.deadline_at.isoformat()}", body), None)
-        ended.append(was.id)
-    return ended
+    was = store.load_application(conn, application_id, lock=True)
+    assert was is not None
+    running = _running(was.kind)
+    step = next((s for s in running.kind.steps_from(was.state) if s.timed), None)
+    if step is None or was.deadline_at is None or now < was.deadline_at:
+        return False
+    values: Values = {}
+    _decide(conn, running, (was, step), Seat.PLATFORM, values, now)
+    doing = Doing(conn=conn, actor=TIMEKEEPER, id=uuid4(), application=was, values=values, now=now)
+    body: dict[str, object] = {"application": str(was.id), "step": step.name}
+    _do(running, step, doing, (f"deadline {was.deadline_at.isoformat()}", body), None)
+    return True
 
 
 def load_view(

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from backend.applications.errors import StepIdReusedError, StepRefusedError
-from backend.applications.service import expire_due
+from backend.applications.service import expire, fetch_due
 from backend.contract_cli import contract_cli
 from backend.db import Database
 from backend.errors import InvalidError, NotFoundError, PledgewatchError
@@ -180,9 +180,12 @@ def test_an_offer_that_nobody_signs_expires_by_itself(desk: Desk) -> None:
         desk.do("sign")
     assert codes(caught.value) == ["TOO_LATE"]
     with desk.db.working() as conn:
-        assert expire_due(conn, desk.now - timedelta(seconds=1)) == []
-        assert expire_due(conn, desk.now) == [desk.application]
-        assert expire_due(conn, desk.now) == []
+        assert fetch_due(conn, desk.now - timedelta(seconds=1)) == []
+        assert not expire(conn, desk.application, desk.now - timedelta(seconds=1))
+        assert fetch_due(conn, desk.now) == [desk.application]
+        assert expire(conn, desk.application, desk.now)
+        assert fetch_due(conn, desk.now) == []
+        assert not expire(conn, desk.application, desk.now)
         state = conn.execute(
             "SELECT p.state FROM pledge p JOIN application a ON a.pledge_id = p.id"
         ).fetchone()
