@@ -34,6 +34,8 @@ from backend.parties import store as parties
 from backend.parties.types import Actor, Role
 
 NOTE_CHARACTERS_MAX: Final = 500
+OPEN_MAX: Final = 200  # Of one applicant: each stands in the lists of two others.
+ROOM_LEFT: Final = 50  # Steps that lead on are never more than this.
 TIMEKEEPER: Final = Actor(
     account_id=AccountId(UUID(int=0)),
     party_id=PartyId(UUID(int=0)),
@@ -107,6 +109,10 @@ def open_application(
         drawdown_id=None,
         lots=(),
     )
+    count = store.count_open(conn, actor.party_id)
+    if count >= OPEN_MAX:
+        told = f"{count} applications of yours are on their way, at most {OPEN_MAX}"
+        raise _refused(step, "TOO_MANY", told)
     if not store.add_application(conn, application):
         raise StepIdReusedError(new.id)
     _write_down(conn, actor, (application, application), (new.id, step, new.note, body), None, now)
@@ -141,6 +147,7 @@ def advance(conn: Conn, actor: Actor, new: NewStep, now: datetime) -> Applicatio
     }
     if _known(conn, actor, new.id, body) is not None:
         return load_view(conn, actor, was.id, now)
+    _check_room(conn, was, step)
     _decide(conn, running, (was, step), _seat(was, actor), values, now)
     signed = check_signature(conn, running, was, (actor, step, new.message), now)
     doing = Doing(conn=conn, actor=actor, id=new.id, application=was, values=values, now=now)
@@ -225,6 +232,19 @@ def _chances(
         for step in running.kind.steps_from(application.state)
         if step.actor is seat
     ]
+
+
+def _check_room(conn: Conn, application: Application, step: Step) -> None:
+    """Let pass what leads on; what stays where it is, only while there is room for it.
+
+    Raises:
+        StepRefusedError: It was done too often.
+    """
+    room = store.STEPS_MAX - ROOM_LEFT
+    stays = step.becomes == application.state
+    if stays and store.next_number(conn, application.id) > room:
+        told = f"{room} steps were done, at most {room}: repay on the facility's page"
+        raise _refused(step, "TOO_MANY", told)
 
 
 def _decide(

@@ -14,7 +14,7 @@ from backend.db import Conn
 from backend.ids import ApplicationId, LotId, PartyId
 
 ROWS_MAX: Final = 500
-STEPS_MAX: Final = 2_000  # Of one application: repaying in small parts takes many.
+STEPS_MAX: Final = 1_000  # Of one application; what may be done again has its other door then.
 DUE_MAX: Final = 100  # Of one turn of the timekeeper; the rest is found by the next.
 
 _APPLICATIONS: Final[LiteralString] = """
@@ -82,6 +82,15 @@ def load_application(
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_APPLICATIONS + " WHERE a.id = %s", (application_id,)).fetchone()
     return None if row is None else _application(row)
+
+
+def count_open(conn: Conn, applicant: PartyId) -> int:
+    """Return how many applications of a party are on their way."""
+    row = conn.execute(
+        "SELECT count(*) FROM application WHERE applicant_party = %s AND NOT ended", (applicant,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def list_applications(conn: Conn) -> Sequence[Application]:
