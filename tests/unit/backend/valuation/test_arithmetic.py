@@ -64,7 +64,8 @@ def test_every_product_is_exact_or_refused(
         refused = exact > VALUE_MINOR_MAX
         assert values.value_minor[at] == (0 if refused else exact)
         assert bool(values.flags[at] & REFUSED) == refused
-        assert values.lendable_minor[at] == values.value_minor[at] * (BPS - haircut_bps) // BPS
+        value = int(values.value_minor[at])
+        assert values.lendable_minor[at] == value * (BPS - haircut_bps) // BPS
 
 
 def test_a_tick_touches_its_own_instruments_lots_and_no_other() -> None:
