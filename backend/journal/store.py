@@ -53,7 +53,7 @@ INSERT INTO journal_transfer (key, scope, id, step, of_key, what, actor, at, exp
 SELECT n.key, n.scope, n.id, n.step, n.of_key, n.what, %(actor)s, %(at)s, n.expires_at,
   n.body_sha256, n.entries
 FROM unnest(%(keys)s::uuid[], %(scopes)s::uuid[], %(ids)s::uuid[], %(steps)s::text[],
-  %(of_keys)s::uuid[], %(whats)s::text[], %(expiries)s::timestamptz[], %(bodies)s::bytea[],
+  %(of_keys)s::uuid[], %(names)s::text[], %(expiries)s::timestamptz[], %(bodies)s::bytea[],
   %(entries)s::smallint[])
   AS n (key, scope, id, step, of_key, what, expires_at, body_sha256, entries)
 """
@@ -198,7 +198,7 @@ def add_batch(
         "ids": [transfer.id for transfer, _, _ in made],
         "steps": [booked.step.value for _, booked, _ in made],
         "of_keys": [booked.of_key for _, booked, _ in made],
-        "whats": [booked.what for _, booked, _ in made],
+        "names": [booked.what for _, booked, _ in made],
         "expiries": [booked.expires_at for _, booked, _ in made],
         "bodies": [booked.body_sha256 for _, booked, _ in made],
         "entries": [len(entries) for _, _, entries in made],

@@ -1,5 +1,7 @@
 """Items that fell silent at once bear each other out; one that did long before speaks for none."""
 
+from uuid import UUID
+
 from backend.collateral.rules.presence_group import PRIOR_LOG_ODDS, Home, together_of
 from backend.collateral.rules.presence_rates import Rate
 from backend.collateral.types import ItemSetup, Sight
@@ -15,7 +17,7 @@ LOT = 16
 def home(number: int, silent_s: float, rate: Rate = GOOD) -> Home:
     """Return an item whose tag has been silent for so long."""
     silent_us = int(silent_s * SECOND_US)
-    item = ItemId(f"00000000-0000-4000-8000-{number:012d}")
+    item = ItemId(UUID(int=number))
     return Home(
         item=ItemSetup(id=item, name=f"p{number}", epc=b"", net_mass_g=1, tare_mass_g=0),
         nats=rate.silence_nats(silent_us),
