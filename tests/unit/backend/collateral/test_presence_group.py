@@ -42,7 +42,7 @@ def odds(*silent: Home) -> dict[int, float]:
     """Return the log odds of items that went together, of a lot of so many, by their numbers."""
     rest = [home(100 + number, 0.0) for number in range(LOT - len(silent))]
     found = together_of([*silent, *rest])
-    return {int(str(item)[-12:]): round(each, 1) for item, each in found.items()}
+    return {item.int: round(each, 1) for item, each in found.items()}
 
 
 def test_two_that_fell_silent_at_once_are_surer_together() -> None:
