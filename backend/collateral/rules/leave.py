@@ -11,11 +11,12 @@ from typing import Final
 from backend.collateral.rules.counts import as_counted
 from backend.collateral.rules.decide import Observed
 from backend.collateral.rules.let_go import EARLY_US, FINISH_US
-from backend.collateral.rules.load import expected_net_g
+from backend.collateral.rules.load import DROP, LOSS, expected_net_g
 from backend.collateral.rules.presence import Whereabouts, decide_items
 from backend.collateral.types import (
     Binding,
     ItemCustody,
+    LoadMemory,
     LotSetup,
     Purpose,
     SensorKey,
@@ -33,6 +34,9 @@ CONFIRM_US: Final = 60_000_000
 ORDERED_NATS: Final = 3.0
 # Sensors that stay silent keep an order open, and what may have left by it; not for ever.
 SILENT_US_MAX: Final = 7 * 86_400_000_000
+# A scale tells of a weight that stays every few seconds: what it missed so short a time before an
+# order began it missed as the order began.
+AT_BEGIN_US: Final = 60_000_000
 STEP_G: Final = 1_000  # A mass that changes is told in steps, so that noise does not revalue it.
 
 
@@ -41,7 +45,8 @@ class Looked:
     """A lot as it is looked at for its orders.
 
     ``heard_us``: until when all that counts its goods was heard. ``home_us``: when each item was
-    last read at home. ``gross_g`` is the last weight; None: there is none to rely on.
+    last read at home. ``gross_g`` is the last weight; None: there is none to rely on. ``short``
+    are the spans of time, of a day, in which the scale missed goods that no order let go.
     """
 
     setup: LotSetup
@@ -49,6 +54,7 @@ class Looked:
     home_us: Mapping[ItemId, int]
     scale: Binding | None
     gross_g: float | None
+    short: Sequence[tuple[int, int]]
     heard_us: int
     now_us: int
 
@@ -65,6 +71,7 @@ class Looked:
             home_us=_home_us(setup, observed.sights),
             scale=scale,
             gross_g=None if scale is None else last_gross_g(scale, observed.sensors, now_us),
+            short=() if scale is None else _short_us(observed, scale, now_us),
             heard_us=_heard_us(setup, observed.sensors, now_us),
             now_us=now_us,
         )
@@ -97,7 +104,9 @@ class Looked:
         return where.custody is ItemCustody.MISSING or where.nats >= ORDERED_NATS
 
     def settle(self, release: Release, gone: Sequence[Whereabouts]) -> Settlement | None:
-        """Return an order's end, None while it goes on."""
+        """Return an order's end, None while it goes on, or has not begun."""
+        if self.now_us < release.begin_us - EARLY_US and not release.revoked:
+            return None
         arrived = [where for where in gone if self._has_arrived(where, release)]
         arrived += self._silent_before(release, arrived)
         over = self.heard_us >= release.end_us + FINISH_US
@@ -135,7 +144,15 @@ class Looked:
     def _silent_before(
         self, release: Release, arrived: Sequence[Whereabouts]
     ) -> list[Whereabouts]:
-        """Return named items whose tags were silent long before, when the scale says they left."""
+        """Return named items whose tags were silent long before, when the scale says they left.
+
+        Not before the order begins, nor when it missed goods as it began: then others may have
+        been taken before it.
+        """
+        begin_us = release.begin_us - EARLY_US
+        early = self.now_us < begin_us
+        if early or any(since < begin_us <= until + AT_BEGIN_US for since, until in self.short):
+            return []
         silent = [
             where
             for where in self.items
@@ -196,6 +213,16 @@ def _home_us(setup: LotSetup, sights: Sequence[Sight]) -> dict[ItemId, int]:
         if sight.reader in homes:
             latest[sight.item_id] = max(latest.get(sight.item_id, 0), sight.made_us)
     return latest
+
+
+def _short_us(observed: Observed, scale: Binding, now_us: int) -> list[tuple[int, int]]:
+    """Return from when to when a scale missed goods, as far as it is remembered."""
+    memory = observed.memory.loads.get(scale.key, LoadMemory())
+    spans = [
+        (run.since.made_us, now_us) for run in (memory.drop, memory.loss) if run.since is not None
+    ]
+    past = [each for each in memory.past if each.line in (DROP, LOSS)]
+    return spans + [(each.since.made_us, each.level.made_us) for each in past]
 
 
 def _heard_us(setup: LotSetup, sensors: Mapping[SensorKey, SensorState], now_us: int) -> int:

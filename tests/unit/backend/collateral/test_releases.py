@@ -202,6 +202,29 @@ def test_before_the_window_it_is_a_theft() -> None:
         assert not any("release order" in fact.text for fact in found.facts)
 
 
+def test_theft_before_the_window_is_not_taken_for_goods_of_dead_tags_that_an_order_names() -> None:
+    """As heavy as what it names, and the scale can not tell them apart: not before, nor in it."""
+    begin_us = BASE_US + EARLY_US + 120 * SECOND_US
+    with ordered(make_release(begin_us=begin_us, end_us=begin_us + EARLY_US)) as lot:
+        lot.play(60, each_s=5, gone=TWO)
+        assert FactKind.LOAD_SHORT not in lot.findings
+        lot.play(30, each_s=5, gone=TWO, mass=GROSS_G - 2 * PALLET_G)
+        assert FactKind.LOAD_SHORT in lot.findings
+        lot.play(120, each_s=5, gone=TWO, mass=GROSS_G - 2 * PALLET_G)
+        assert lot.settled == []
+        assert lot.pledged_g == 3 * NET_G
+
+
+def test_goods_of_dead_tags_leave_by_the_scale_in_the_window() -> None:
+    """Their tags were silent long before; the weight falls in its time."""
+    begin_us = BASE_US + EARLY_US + 120 * SECOND_US
+    with ordered(make_release(begin_us=begin_us, end_us=begin_us + EARLY_US)) as lot:
+        lot.play(150, each_s=5, gone=TWO)
+        assert lot.settled == []
+        lot.play(30, each_s=5, gone=TWO, mass=GROSS_G - 2 * PALLET_G)
+        assert lot.settled == [(ReleaseState.COMPLETED, ids(TWO), 2 * NET_G)]
+
+
 def test_at_the_wrong_place_they_are_relocated() -> None:
     """Sent to another zone, seen at the dock that is not on the way."""
     release = make_release(zone_id=HALL, transit=frozenset(), watched=True)
