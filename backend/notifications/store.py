@@ -45,17 +45,21 @@ _MESSAGE: Final[LiteralString] = (
 )
 # Under the actor's row-level security: what a join does not show, the actor may not see.
 _VISIBLE: Final[LiteralString] = """
-SELECT n.id, n.number, n.topic, coalesce(e.what, fe.what, n.detail->>'what', 'held') AS what,
-  coalesce(e.at, fe.at, n.recorded_at) AS at, coalesce(e.actor, fe.actor) AS actor,
-  coalesce(fe.detail, n.detail) AS detail, a.id AS alert_id, a.kind AS alert_kind, a.severity,
+SELECT n.id, n.number, n.topic, coalesce(e.what, fe.what, st.step, n.detail->>'what') AS what,
+  coalesce(e.at, fe.at, st.at, n.recorded_at) AS at,
+  coalesce(e.actor, fe.actor, st.actor, n.detail->>'by') AS actor,
+  CASE WHEN st.id IS NULL THEN coalesce(fe.detail, n.detail)
+    ELSE jsonb_build_object('from', st.was, 'to', st.became, 'note', st.note) END AS detail,
+  a.id AS alert_id, a.kind AS alert_kind, a.severity,
   a.state AS alert_state, a.summary, a.lot_id, l.name AS lot, a.gateway_id,
   coalesce(n.facility_id, a.facility_id) AS facility_id, f.name AS facility, f.currency,
-  n.instrument_id
+  n.instrument_id, st.application_id
 FROM notice n
 LEFT JOIN alert_event e ON e.id = n.alert_event_id
 LEFT JOIN alert a ON a.id = n.alert_id
 LEFT JOIN lot l ON l.id = a.lot_id
 LEFT JOIN facility_event fe ON fe.id = n.facility_event_id
+LEFT JOIN application_step st ON st.id = n.application_step_id
 LEFT JOIN facility f ON f.id = coalesce(n.facility_id, a.facility_id)
 WHERE n.id = ANY(%s) ORDER BY n.number
 """

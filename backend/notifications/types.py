@@ -31,6 +31,7 @@ class Topic(StrEnum):
     REPAYMENT = "repayment"
     PRICE = "price"
     FACILITY = "facility"
+    APPLICATION = "application"
 
 
 class SubscriptionState(StrEnum):
@@ -99,6 +100,7 @@ class Notice:
     facility: str | None = None
     currency: str | None = None
     instrument_id: str | None = None
+    application_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,12 +93,7 @@ _TONES: Final[dict[str, dict[str, Tone]]] = {
         "revoked": Tone.BAD,
     },
     "subscription": {"active": Tone.GOOD, "disabled": Tone.BAD, "ended": Tone.IDLE},
-    "message": {
-        "gathering": Tone.INFO,
-        "queued": Tone.WARN,
-        "delivered": Tone.GOOD,
-        "dead": Tone.BAD,
-    },
+    "message": {"queued": Tone.WARN, "delivered": Tone.GOOD, "dead": Tone.BAD},
     "counted": {"found": Tone.GOOD, "not_found": Tone.BAD, "foreign": Tone.WARN},
     "stream": {"open": Tone.GOOD, "stopped": Tone.BAD},
 }

@@ -56,6 +56,30 @@ def content_of(statement: Statement) -> dict[str, Any]:
             for step in steps_of(statement)
         ],
         "valuation": None if statement.valued is None else _valuation(statement.valued),
+        **_around(statement),
+    }
+
+
+def canonical(content: Mapping[str, Any]) -> bytes:
+    """Return content as the bytes that are hashed."""
+    return json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of content, in hexadecimal."""
+    return sha256(canonical(content)).hexdigest()
+
+
+def utc(at: datetime) -> str:
+    """Return a time in UTC, to the microsecond."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _around(statement: Statement) -> dict[str, Any]:
+    """Return the locks, drawdowns and margin calls of the moment."""
+    return {
         "locks": [
             {
                 "reason": lock.reason,
@@ -86,23 +110,6 @@ def content_of(statement: Statement) -> dict[str, Any]:
             for call in statement.calls
         ],
     }
-
-
-def canonical(content: Mapping[str, Any]) -> bytes:
-    """Return content as the bytes that are hashed."""
-    return json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
-
-
-def digest_of(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of content, in hexadecimal."""
-    return sha256(canonical(content)).hexdigest()
-
-
-def utc(at: datetime) -> str:
-    """Return a time in UTC, to the microsecond."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _valuation(valued: ValuedBase) -> dict[str, Any]:

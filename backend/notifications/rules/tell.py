@@ -62,6 +62,8 @@ def path_of(notice: Notice) -> str:
         return f"/alerts/{notice.alert_id}"
     if notice.facility_id is not None:
         return f"/facilities/{notice.facility_id}"
+    if notice.application_id is not None:
+        return f"/applications/{notice.application_id}"
     return "/market" if notice.instrument_id is not None else "/notifications"
 
 
@@ -136,6 +138,8 @@ def _body(notice: Notice, public_url: str) -> str:
         }
     if notice.instrument_id is not None:
         data["instrument_id"] = notice.instrument_id
+    if notice.application_id is not None:
+        data["application_id"] = str(notice.application_id)
     at = notice.at.astimezone(UTC).isoformat()
     return body_of(kind_of(notice), at, data)
 
@@ -169,4 +173,5 @@ def _cause(notice: Notice) -> str:
     if notice.alert_id is not None:
         return f"alert:{notice.alert_id}"
     told = notice.detail.get("reason") or notice.detail.get("id") or notice.what
-    return f"{notice.topic}:{notice.facility_id or notice.instrument_id}:{told}"
+    concerned = notice.facility_id or notice.instrument_id or notice.application_id
+    return f"{notice.topic}:{concerned}:{told}"

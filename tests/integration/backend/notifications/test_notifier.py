@@ -1,9 +1,8 @@
-"""From what happened to who is told, with real receivers, dead ones, and a notifier that dies."""
+"""From what happened to who is told, with real receivers, dead ones, and one that dies."""
 
 import asyncio
 import contextlib
 import json
-import ssl
 import threading
 from base64 import b64decode
 from datetime import timedelta
@@ -12,91 +11,38 @@ from pathlib import Path
 
 import pytest
 
-from backend.alerts import service as alerts
-from backend.alerts.types import AlertKind, Finding, Severity, Steps
 from backend.db import Database
 from backend.errors import InvalidError
-from backend.facility.service import facilities
-from backend.ids import SubscriptionId
-from backend.notifications import service, store
+from backend.notifications import service
 from backend.notifications.rules import attempts, signatures
-from backend.notifications.senders.mail import MailSender, parse_server
 from backend.notifications.senders.webhook import WebhookSender
-from backend.notifications.service import NewSubscription
 from backend.notifications.types import (
     Channel,
-    Message,
     MessageState,
     Reach,
-    Subscription,
     SubscriptionState,
     Topic,
 )
 from backend.parties.types import Role
 from tests.builders import FixedClock
-from tests.integration.backend.facility.lending import build_loan, repay, steal
+from tests.integration.backend.facility.lending import build_loan, steal
 from tests.integration.backend.notifications.receivers import (
-    LOCAL,
     MASTER,
     certified,
-    mail_server,
     make_notifier,
     receiving,
     wait_until,
     work,
 )
-from tests.plant import Plant, build_plant
+from tests.integration.backend.notifications.telling import (
+    loaded,
+    messages,
+    raise_alert,
+    subscribed,
+)
+from tests.plant import build_plant
 
 pytestmark = pytest.mark.integration
-
-
-def subscribed(
-    db: Database,
-    plant: Plant,
-    target: str,
-    role: Role = Role.LENDER,
-    channel: Channel = Channel.WEBHOOK,
-    **overrides: object,
-) -> Subscription:
-    """Subscribe a party of the plant to everything."""
-    values: dict[str, object] = {
-        "name": "desk",
-        "channel": channel,
-        "target": target,
-        "topics": tuple(Topic),
-        "severity_min": Severity.INFO,
-        "digest_s": 300,
-        **overrides,
-    }
-    actor = plant.actors[role]
-    with db.acting(actor) as conn:
-        new = NewSubscription(**values)  # pyright: ignore[reportArgumentType]  # as above
-        return service.subscribe(conn, actor, new, LOCAL, FixedClock().now())
-
-
-def raise_alert(db: Database, plant: Plant, cause: str = "one", lot: str = "copper") -> None:
-    """Open an alert as ingest does."""
-    finding = Finding(
-        cause=cause,
-        kind=AlertKind.SHORTFALL,
-        severity=Severity.CRITICAL,
-        summary=f"a pallet is gone: {cause}",
-        lot_id=plant.lots[lot],
-    )
-    with db.working() as conn:
-        alerts.take(conn, [Steps(findings=(finding,))], FixedClock().now())
-
-
-def messages(db: Database, subscription: Subscription) -> list[Message]:
-    """Return a subscription's messages, newest first."""
-    with db.working() as conn:
-        return list(store.list_messages(conn, subscription.id, 500))
-
-
-def loaded(db: Database, subscription: Subscription) -> Subscription:
-    """Return a subscription as it is now."""
-    with db.working() as conn:
-        return service.load(conn, subscription.id)
 
 
 def test_a_theft_is_told_signed_to_those_who_may_see_it(db: Database) -> None:
@@ -292,81 +238,3 @@ def test_a_private_address_is_not_called(db: Database) -> None:
         assert "may not be called" in (messages(db, subscription)[0].result or "")
     with pytest.raises(InvalidError):
         subscribed(db, plant, "ftp://receiver.example/")
-
-
-def test_an_email_is_one_for_a_cause_however_often_it_comes(db: Database) -> None:
-    """The first goes soon, with what came together; the next after the digest's time."""
-    plant, clock = build_loan(db), FixedClock()
-    with mail_server() as box:
-        server = parse_server(f"smtp+plain://127.0.0.1:{box.port}")
-        sender = MailSender(server, "pw@bank.example", "https://console.example", clock)
-        subscription = subscribed(
-            db, plant, "desk@bank.example", channel=Channel.EMAIL, topics=(Topic.ALERT, Topic.LOCK)
-        )
-
-        def tick(seconds: int) -> None:
-            clock.advance(timedelta(seconds=seconds))
-            work(make_notifier(db, clock, mail=sender))
-
-        raise_alert(db, plant)
-        with db.working() as conn:
-            steal(conn, plant)
-        tick(0)
-        assert box.got == []
-        tick(6)
-        assert len(box.got) == 1
-        lender = plant.actors[Role.LENDER]
-        for _ in range(100):
-            with db.acting(lender) as conn:
-                facilities.lock_manually(conn, lender, plant.facility_id, "audit", clock.now())
-        tick(6)
-        assert len(box.got) == 1, "not before the digest's time"
-        tick(300)
-        assert len(box.got) == 2
-        second = box.got[1]
-        text = second.get_payload(decode=True)
-        assert isinstance(text, bytes)
-        assert b"100 times" in text
-        assert second["To"] == "desk@bank.example"
-        assert second["Message-ID"] == f"<{messages(db, subscription)[0].id}@bank.example>"
-
-
-def test_an_email_goes_encrypted_or_not_at_all(db: Database, tmp_path: Path) -> None:
-    """STARTTLS is asked for; a server without it, or with another's certificate, gets nothing."""
-    plant, clock = build_loan(db), FixedClock()
-    subscription = subscribed(db, plant, "desk@bank.example", channel=Channel.EMAIL)
-    lender = plant.actors[Role.LENDER]
-    server_tls, trusted = certified(tmp_path)
-    with mail_server() as plain, mail_server(server_tls) as box:
-        with db.acting(lender) as conn:
-            service.send_test(conn, lender, subscription.id, clock.now())
-
-        def result_at(port: int, tls: ssl.SSLContext) -> str | None:
-            clock.advance(timedelta(hours=1))
-            sender = MailSender(
-                parse_server(f"smtp://localhost:{port}"), "pw@bank.example", "", clock, tls
-            )
-            work(make_notifier(db, clock, mail=sender))
-            return messages(db, subscription)[0].result
-
-        assert "STARTTLS" in (result_at(plain.port, trusted) or "")
-        assert "CERTIFICATE" in (result_at(box.port, ssl.create_default_context()) or "")
-        assert (plain.got, box.got) == ([], [])
-        assert result_at(box.port, trusted) == "taken by localhost"
-        assert box.encrypted == [True]
-
-
-def test_a_repayment_and_a_test_are_told_and_secrets_turn(db: Database) -> None:
-    """Each topic has its type; after a rotation both secrets sign for a day."""
-    plant, clock = build_loan(db), FixedClock()
-    borrower = plant.actors[Role.BORROWER]
-    with receiving() as receiver:
-        subscription = subscribed(db, plant, receiver.url, role=Role.BORROWER)
-        repay(db, plant, 100)
-        with db.acting(borrower) as conn:
-            service.send_test(conn, borrower, subscription.id, clock.now())
-            service.rotate(conn, SubscriptionId(subscription.id), clock.now())
-        work(make_notifier(db, clock))
-        kinds = {json.loads(each.body)["type"] for each in receiver.got}
-        assert kinds == {"repayment.booked", "test"}
-        assert len(receiver.got[0].headers["webhook-signature"].split(" ")) == 4
