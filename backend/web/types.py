@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -261,6 +261,9 @@ class PledgeRow:
     created_at: datetime
     activated_at: datetime | None
     ended_at: datetime | None
+    registry: str | None
+    registry_number: str | None
+    registered_on: date | None
     lots: Sequence[Mapping[str, str]]
 
 

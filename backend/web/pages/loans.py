@@ -1,18 +1,26 @@
 """What a lender does on a facility's page: margin calls, rates, fees, and its end."""
 
 from datetime import date, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
 
-from fastapi import Form, Request, Response
+from fastapi import Form, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from backend.db import Conn
 from backend.deps import AsLender, Db, Now
 from backend.errors import NotFoundError, RefusedError
 from backend.facility.errors import CallRefusedError, NotAllowedError
-from backend.facility.http import loans, margin_calls
-from backend.facility.http.loan_views import ChargeBody, ExtendBody, RateBody, ReasonBody
+from backend.facility.http import loans, margin_calls, previews
+from backend.facility.http.loan_views import (
+    ChargeBody,
+    ExtendBody,
+    PriceChangeBody,
+    RateBody,
+    ReasonBody,
+    SuppositionBody,
+)
+from backend.facility.http.parties import AsParty
 from backend.facility.rules.dues import decide_owed
 from backend.facility.store import accruals, calls, refusals
 from backend.facility.store import loans as store
@@ -20,7 +28,7 @@ from backend.facility.types import DayCount, Facility, Schedule
 from backend.ids import FacilityId
 from backend.money import MINOR_MAX
 from backend.web.console import done, new_router
-from backend.web.format import parse_amount, reason_text
+from backend.web.format import money, parse_amount, percent, reason_text
 from backend.web.store.facilities import list_cards
 from backend.web.types import FacilityCard
 
@@ -43,6 +51,15 @@ class ExtendFields(BaseModel):
 
     hours: Annotated[int, Field(ge=1, le=8_760)]
     reason: Annotated[str, Field(max_length=500)]
+
+
+class SupposeFields(BaseModel):
+    """What might be otherwise, as a person types it."""
+
+    price_percent: Annotated[float, Field(ge=-200, le=10_000, allow_inf_nan=False)] = 0
+    draw: Annotated[str, Field(max_length=40)] = ""
+    repay: Annotated[str, Field(max_length=40)] = ""
+    release_lot: UUID | Literal[""] = ""
 
 
 class RateFields(BaseModel):
@@ -70,6 +87,38 @@ def load_loan(conn: Conn, facility: Facility, now: Now) -> dict[str, Any]:
         "refusals": refusals.list_refusals(conn, facility.id, MINOR_MAX)[:ROWS_SHOWN],
         "charge_id": uuid4(),
     }
+
+
+@router.get("/facilities/{facility_id}/suppose")
+def suppose(
+    facility_id: UUID,
+    request: Request,
+    db: Db,
+    actor: AsParty,
+    now: Now,
+    form: Annotated[SupposeFields, Query()],
+) -> Response:
+    """Say what would be available if; nothing is written."""
+    with db.acting(actor) as conn:
+        currency = _card(conn, facility_id).facility.currency
+    change = PriceChangeBody(change_bps=round(form.price_percent * 100))
+    body = SuppositionBody(
+        price_changes=[change] if change.change_bps else [],
+        release_lots=[form.release_lot] if form.release_lot else [],
+        draw_minor=parse_amount(form.draw, currency) if form.draw else None,
+        repay_minor=parse_amount(form.repay, currency) if form.repay else None,
+    )
+    found = previews.preview_supposition(facility_id, body, db, actor, now)
+    then = found.then
+    coverage = "nothing owed" if then.coverage_bps is None else percent(then.coverage_bps)
+    said = (
+        f"Value {money(then.value_minor, currency)}, borrowing base"
+        f" {money(then.base_minor, currency)}, coverage {coverage}, available to draw"
+        f" {money(then.drawable_minor, currency)}."
+    )
+    reasons = [reason_text(each.model_dump(), currency) for each in found.reasons]
+    answer = "It would be allowed." if found.allowed else "Refused: " + "; ".join(reasons)
+    return done(request, f"{said} {answer}", f"/facilities/{facility_id}", keep=True)
 
 
 @router.post("/facilities/{facility_id}/margin-call/extend")

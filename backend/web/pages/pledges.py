@@ -1,13 +1,16 @@
 """Pledges: what is proposed, active and over; proposing one, and the lender's answer."""
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Form, Request, Response
+from pydantic import BaseModel, Field
 
 from backend.collateral.http import pledges as collateral
 from backend.deps import AsBorrower, AsLender, CurrentPrincipal, Db, Now
 from backend.facility.http import pledges as facility
+from backend.facility.http.loan_views import RegistrationBody, SubstituteBody
 from backend.parties.types import Role
 from backend.web.console import AskedPage, done, new_router, render
 from backend.web.store import facilities as store
@@ -15,6 +18,14 @@ from backend.web.store import lots
 from backend.web.types import PAGE_ROWS
 
 router = new_router()
+
+
+class RegistrationFields(BaseModel):
+    """Where a pledge is registered, as a person types it."""
+
+    registry: Annotated[str, Field(min_length=1, max_length=120)]
+    number: Annotated[str, Field(min_length=1, max_length=120)]
+    registered_on: date
 
 
 @router.get("/pledges")
@@ -86,3 +97,32 @@ def release_pledge(
     """Release a pledge's lots."""
     facility.release_pledge(pledge_id, db, actor, now)
     return done(request, "Pledge released: its lots back nothing now.", "/pledges")
+
+
+@router.post("/pledges/{pledge_id}/substitute")
+def substitute_pledge(
+    pledge_id: UUID,
+    request: Request,
+    db: Db,
+    actor: AsLender,
+    now: Now,
+    new_id: Annotated[UUID, Form()],
+) -> Response:
+    """Exchange a pledge for a proposed one: both, or neither."""
+    facility.substitute_pledge(pledge_id, SubstituteBody(pledge_id=new_id), db, actor, now)
+    return done(request, "Pledge exchanged.", "/pledges")
+
+
+@router.post("/pledges/{pledge_id}/registration")
+def register_pledge(
+    pledge_id: UUID,
+    request: Request,
+    db: Db,
+    actor: AsLender,
+    now: Now,
+    form: Annotated[RegistrationFields, Form()],
+) -> Response:
+    """Note where a pledge is registered."""
+    body = RegistrationBody(**form.model_dump())
+    facility.register_pledge(pledge_id, body, db, actor, now)
+    return done(request, "Registration noted.", "/pledges")

@@ -64,7 +64,7 @@ FROM facility_lock WHERE facility_id = ANY(%s) AND lifted_at IS NULL ORDER BY op
 """
 _PLEDGES: Final = """
 SELECT p.id, p.state, lp.name AS lender, pp.name AS pledgor, p.facility_id, f.name AS facility,
-  p.created_at, p.activated_at, p.ended_at,
+  p.created_at, p.activated_at, p.ended_at, p.registry, p.registry_number, p.registered_on,
   coalesce(jsonb_agg(jsonb_build_object('id', pl.lot_id, 'name', coalesce(l.name, 'a lot'))
     ORDER BY l.name) FILTER (WHERE pl.lot_id IS NOT NULL), '[]') AS lots
 FROM (SELECT * FROM pledge WHERE %(facility)s::uuid IS NULL OR facility_id = %(facility)s
@@ -75,8 +75,8 @@ JOIN party pp ON pp.id = p.pledgor_party
 LEFT JOIN facility f ON f.id = p.facility_id
 LEFT JOIN pledge_lot pl ON pl.pledge_id = p.id
 LEFT JOIN lot l ON l.id = pl.lot_id
-GROUP BY p.id, p.state, p.facility_id, p.created_at, p.activated_at, p.ended_at, lp.name, pp.name,
-  f.name
+GROUP BY p.id, p.state, p.facility_id, p.created_at, p.activated_at, p.ended_at, p.registry,
+  p.registry_number, p.registered_on, lp.name, pp.name, f.name
 ORDER BY p.state = 'proposed' DESC, p.created_at DESC, p.id
 """
 

@@ -19,10 +19,9 @@ from tests.integration.backend.facility.lending import build_loan, open_reasons,
 from tests.integration.backend.facility.racing import Walker, parts_of, race, sums_of
 from tests.plant import Plant, insert
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
-
 STEPS = max(16, int(os.environ.get("PLEDGEWATCH_STATEFUL_STEPS", "0")) // 100)
 PROCESSES = 2
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300 + 20 * STEPS)]
 
 
 def build(db: Database) -> Plant:

@@ -264,6 +264,11 @@ def test_supposing_writes_nothing(client: httpx.Client, db: Database, clock: Fix
     ).json()
     wrong = borrower.post(path, json={"release_lots": [str(uuid4())]})
 
+    shown = borrower.get(
+        f"/facilities/{plant.facility_id}/suppose", params={"price_percent": "-70", "draw": "1.00"}
+    )
+    assert "Refused: " in shown.text
+    assert "What if" in borrower.get(f"/facilities/{plant.facility_id}").text
     assert rows(db) == before
     assert fallen["then"]["value_minor"] == fallen["now"]["value_minor"] // 2
     assert more["allowed"]

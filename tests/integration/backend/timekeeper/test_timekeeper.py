@@ -130,6 +130,34 @@ def test_a_price_goes_stale_by_itself(db: Database) -> None:
         wait_for(lambda: is_locked(db, plant, LockReason.PRICE_STALE))
 
 
+def test_days_that_are_over_are_booked_by_themselves(db: Database) -> None:
+    """Interest of the days since the rate began, once each, and not of today."""
+    plant = build_now(db)
+    today = CLOCK.now().date()
+    with db.working() as conn:
+        insert(
+            conn,
+            "facility_rate",
+            facility_id=plant.facility_id,
+            from_day=today - timedelta(days=2),
+            day_count="act/360",
+            annual_bps=900,
+            set_at=CLOCK.now(),
+            set_by=plant.actors[Role.LENDER].account_id,
+        )
+
+    def booked() -> list[object]:
+        query = "SELECT day FROM facility_accrual WHERE kind = 'interest' ORDER BY day"
+        with db.working() as conn:
+            return [row[0] for row in conn.execute(query)]
+
+    with running(db):
+        wait_for(lambda: len(booked()) > 0)
+        wait_for(lambda: is_valued(db, plant))
+
+    assert booked() == [today - timedelta(days=2), today - timedelta(days=1)]
+
+
 def test_silent_sensors_lock_by_themselves(db: Database) -> None:
     """A sensor that never spoke, or speaks no more, is found by the sweep."""
     plant = build_now(db)
