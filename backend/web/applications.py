@@ -69,8 +69,11 @@ def step_title(kind: Kind, name: str) -> str:
     return words(name) if step is None else step.title
 
 
-def list_stages(view: ApplicationView) -> Sequence[StageRow]:
-    """Return the stages of an application with what was done in each, and which one is next."""
+def list_stages(view: ApplicationView, *, repaid: bool = False) -> Sequence[StageRow]:
+    """Return the stages of an application with what was done in each, and which one is next.
+
+    Once all is ``repaid`` nobody waits for the borrower any more, but for the lender.
+    """
     kind, state = view.kind, view.application.state
     names = [stage.name for stage in kind.stages]
     done: dict[str, list[DoneStep]] = {name: [] for name in names}
@@ -88,7 +91,11 @@ def list_stages(view: ApplicationView) -> Sequence[StageRow]:
             title=stage.title,
             mark=_mark(at, now, stopped=ended and not well, over=ended and well),
             done=done[stage.name],
-            waits_for=[seat_words(s.actor) for s in view.awaited if s.stage == stage.name],
+            waits_for=[
+                seat_words(Seat.LENDER if repaid else step.actor)
+                for step in view.awaited
+                if step.stage == stage.name
+            ],
         )
         for at, stage in enumerate(kind.stages)
     ]
@@ -109,9 +116,18 @@ def reasons(chance: Chance) -> Sequence[str]:
     return [plain(reason.detail) for reason in chance.decision.reasons]
 
 
-def offered(field: Field, view: ApplicationView, certificate: Mapping[str, Any] | None) -> str:
-    """Return what a form proposes for a field."""
+def offered(
+    field: Field,
+    view: ApplicationView,
+    certificate: Mapping[str, Any] | None,
+    sums: tuple[int, int],
+) -> str:
+    """Return what a form proposes; ``sums``: the facility's limit, and what is owed under it."""
     application = view.application
+    if field.name == "amount_minor":
+        limit, owed = sums
+        proposed = owed or limit
+        return amount(proposed, application.currency) if proposed else ""
     if field.name == "limit_minor":
         lendable = (
             application.amount_minor if certificate is None else certificate["lendable_minor"]

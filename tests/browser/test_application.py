@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 EPCS: Final = ("30aa00000000000000000001", "30aa00000000000000000002")
 CAN_SIGN: Final = """() => crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign"])
   .then(() => true, () => false)"""
+PHONE: Final = 320
 SEATS: Final = (Role.BORROWER, Role.LENDER, Role.LOGISTICS)
 
 
@@ -155,16 +156,31 @@ def _conclude(room: Room) -> None:
 def _draw_and_repay(room: Room) -> None:
     """Stages 7 and 8 up to the last step: the money goes out, and comes back."""
     page = room.borrower.open(room.path)
-    page.locator("#step-draw").get_by_label("Amount").fill("6,000.00")
+    assert page.locator("#step-draw").get_by_label("Amount").input_value() == "6,000.00"
     page.get_by_role("button", name="Ask for the money").click()
     page.wait_for_selector(".head >> text=money asked for")
     _do(room.lender, room.path, "Authorise the drawdown", "money promised")
     page = _do(room.lender, room.path, "Pay out", "paid out")
     page.wait_for_selector("#step-release .against >> text=must be 0")
     page = room.borrower.open(room.path)
-    page.locator("#step-repay").get_by_label("Amount").fill("6,000.00")
+    assert page.locator("#step-repay").get_by_label("Amount").input_value() == "6,000.00"
     page.get_by_role("button", name="Repay").click()
     page.locator("#step-repay >> text=nothing is owed any more").wait_for()
+
+
+def _check_phone(room: Room) -> None:
+    """Every page of it is as wide as a small phone, and no wider."""
+    page = room.borrower.page
+    page.set_viewport_size({"width": PHONE, "height": 700})
+    for path in (
+        room.path,
+        f"{room.path}/contract",
+        "/applications",
+        "/applications/new",
+        "/keys",
+    ):
+        room.borrower.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE, path
 
 
 def test_a_loan_goes_from_application_to_released_goods(room: Room) -> None:
@@ -177,6 +193,7 @@ def test_a_loan_goes_from_application_to_released_goods(room: Room) -> None:
 
     room.borrower.page.wait_for_selector(".head >> text=repaid and released")
     assert room.borrower.page.locator(".stage-done").count() == 8
+    _check_phone(room)
     for window in (room.borrower, room.lender, room.logistics):
         assert window.complaints == []
     with room.site.db.working() as conn:

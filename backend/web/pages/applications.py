@@ -162,6 +162,7 @@ def show_application(
             if (lot := lot_store.load_lot(conn, lot_id)) is not None
         ]
         commodities = {c.id: c.name for c in plant.list_commodities(conn)}
+        sums = store.load_sums(conn, application_id)
     documents = {document.kind: document for document in view.documents}
     certificate = _data(documents.get(DocumentKind.CERTIFICATE))
     return render(
@@ -170,13 +171,16 @@ def show_application(
         "application.html",
         view=view,
         application=view.application,
-        stages=words.list_stages(view),
+        stages=words.list_stages(view, repaid=view.application.state == "drawn" and not sums[1]),
         chances=[
             (
                 chance,
                 isinstance(chance.decision, Allow),
                 uuid4(),
-                [(field, words.offered(field, view, certificate)) for field in chance.step.fields],
+                [
+                    (field, words.offered(field, view, certificate, sums))
+                    for field in chance.step.fields
+                ],
             )
             for chance in view.chances
         ],

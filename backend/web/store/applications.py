@@ -52,3 +52,14 @@ def list_repaid(conn: Conn) -> frozenset[UUID]:
         (ROWS_MAX,),
     )
     return frozenset(row[0] for row in rows)
+
+
+def load_sums(conn: Conn, application_id: UUID) -> tuple[int, int]:
+    """Return the limit of an application's facility and what is owed under it; 0 without one."""
+    row = conn.execute(
+        "SELECT f.limit_minor, f.principal_minor + f.interest_minor + f.fees_minor"
+        " + f.penalty_minor FROM application a JOIN facility f ON f.id = a.facility_id"
+        " WHERE a.id = %s",
+        (application_id,),
+    ).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
