@@ -17,6 +17,7 @@ from schemas.envelope import (
     Events,
     Scalars,
     Sightings,
+    encode_sensor_rows,
 )
 from schemas.quantities import QUALITY_CODES, Quality, Quantity
 
@@ -48,6 +49,14 @@ class Link:
     readings_before: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealable:
+    """An envelope, and its sensor table as encoded once for each block of registers."""
+
+    envelope: Envelope
+    sensor_rows: bytes
+
+
 def entry_bytes(entry: Entry) -> int:
     """Return about how many bytes ``entry`` takes in an envelope, its sensor rows aside."""
     match entry:
@@ -66,7 +75,8 @@ def entry_bytes(entry: Entry) -> int:
 def count_fitting(entries: Sequence[Entry], limits: SealLimits) -> int:
     """Return how many of the first readings of ``entries`` one envelope takes; at least 1 of any.
 
-    The last of them may lie within a sweep.
+    They end within a sweep only where it is the first and longer than an envelope: what is left of
+    one that was cut must be journalled anew.
     """
     count_max = min(limits.readings_max, READINGS_MAX)
     bytes_left = min(limits.bytes_max, ENVELOPE_BYTES_MAX) - FRAME_BYTES_MAX
@@ -79,15 +89,14 @@ def count_fitting(entries: Sequence[Entry], limits: SealLimits) -> int:
         if count and last_us - first_us > SPAN_US_MAX:
             return count
         own = _keys_of(entry)
-        new = [key for key in own if key not in keys]
-        new_bytes = entry_bytes(entry) + sum(map(len, new)) + _ROW_BYTES * len(new)
+        new, characters = _new_keys(entry, own, keys)
+        new_bytes = entry_bytes(entry) + characters + _ROW_BYTES * len(new)
         if (
             count + len(own) > count_max
             or new_bytes > bytes_left
             or len(keys) + len(new) > SENSORS_MAX
         ):
-            taken = _count_of_one(entry, own, keys, (count_max - count, bytes_left))
-            return max(count + taken, 1)
+            return count or max(_count_of_one(entry, own, (count_max, bytes_left)), 1)
         keys.update(new)
         bytes_left -= new_bytes
         count += len(own)
@@ -116,11 +125,18 @@ def build_envelope(
 
     ``entries`` must be as many as ``count_fitting`` allows, all of one clock segment.
     """
+    return build_sealable(gateway, link, segment, entries).envelope
+
+
+def build_sealable(
+    gateway: str, link: Link, segment: ClockSegment, entries: Sequence[Entry]
+) -> Sealable:
+    """Return the envelope of ``build_envelope``, with what is known of its encoding."""
     base_unix_us = min([entry.time_unix_us for entry in entries])
     table = _Table()
     for entry in entries:
         table.add(entry)
-    return Envelope(
+    envelope = Envelope(
         gateway=gateway,
         number=link.number,
         previous_sha256=link.previous_sha256,
@@ -139,15 +155,17 @@ def build_envelope(
         sightings=_sightings([e for e in entries if isinstance(e, Sighting)], table, base_unix_us),
         events=_events([e for e in entries if isinstance(e, EventReading)], table, base_unix_us),
     )
+    return Sealable(envelope=envelope, sensor_rows=b"".join(table.encoded))
 
 
 class _Table:
     """The sensor table of one envelope as it grows: rows in the order of their first reading."""
 
-    __slots__ = ("_known", "_places", "rows")
+    __slots__ = ("_known", "_places", "encoded", "rows")
 
     def __init__(self) -> None:
         self.rows: list[SensorRow] = []
+        self.encoded: list[bytes] = []  # Of the rows, end to end.
         self._places: dict[str, int] = {}
         self._known: dict[int, array[int]] = {}
 
@@ -178,6 +196,7 @@ class _Table:
         places = range(first, first + count)
         self._places.update(zip(channels.keys, places, strict=True))
         self.rows += channels.rows
+        self.encoded.append(channels.encoded)
         return array("H", places)
 
     def _indexed(self, sweep: Sweep, index: "array[int]") -> "array[int]":
@@ -188,6 +207,7 @@ class _Table:
         place = self._places.setdefault(key, len(self.rows))
         if place == len(self.rows):
             self.rows.append(row)
+            self.encoded.append(encode_sensor_rows((row,)))
         return place
 
 
@@ -205,16 +225,24 @@ def _keys_of(entry: Entry) -> Sequence[str]:
             assert_never(entry)
 
 
+def _new_keys(entry: Entry, own: Sequence[str], keys: set[str]) -> tuple[Sequence[str], int]:
+    """Return which of an entry's ``own`` keys are not among ``keys``, and their characters."""
+    if isinstance(entry, Sweep) and entry.index is None and keys.isdisjoint(own):
+        return own, entry.channels.characters
+    new = [key for key in own if key not in keys]
+    return new, sum(map(len, new))
+
+
 def _row(entry: Scalar | Sighting | EventReading) -> SensorRow:
     return (entry.sensor, entry.quantity if isinstance(entry, Scalar) else None)
 
 
-def _count_of_one(entry: Entry, own: Sequence[str], keys: set[str], room: tuple[int, int]) -> int:
-    """Return how many readings of ``entry``, which does not fit as a whole, still do."""
+def _count_of_one(entry: Entry, own: Sequence[str], room: tuple[int, int]) -> int:
+    """Return how many readings of ``entry``, which does not fit as a whole, do."""
     count_left, bytes_left = room
     if not isinstance(entry, Sweep):
         return 0
-    known = set(keys)
+    known: set[str] = set()
     for taken, key in enumerate(own):
         bytes_left -= _SCALAR_BYTES
         if key not in known:

@@ -96,6 +96,7 @@ class HealthMonitor:
     def __init__(self, watched: Iterable[Watched], *, now_s: float) -> None:
         self._sensors: dict[str, _Sensor] = {}
         self._changed: dict[str, None] = {}  # Heard of since the last report.
+        self._unwell: set[str] = set()  # At least all that are not up, and without any trouble.
         self._due: dict[int, list[str]] = {}  # By beat; entries that no longer hold stay in.
         self.watch(watched, now_s=now_s)
 
@@ -103,6 +104,7 @@ class HealthMonitor:
         """Watch further sensors; of one already watched, channels that it keeps stay as heard."""
         for w in watched:
             self._changed[w.sensor] = None
+            self._unwell.add(w.sensor)
             known = self._sensors.get(w.sensor)
             if known is None:
                 heard_s: list[float | None] = [None] * len(w.channels)
@@ -118,6 +120,7 @@ class HealthMonitor:
         """Watch ``sensors`` no longer."""
         for sensor in sensors:
             del self._sensors[sensor]
+            self._unwell.discard(sensor)
 
     def view(self, now_s: float) -> list[SensorHealth]:
         """Return how every sensor is now; reports nothing and changes nothing."""
@@ -148,6 +151,7 @@ class HealthMonitor:
             known.heard_s[channels.index(channel)] = now_s
         if not plausible:
             known.implausible |= {channel}
+            self._unwell.add(sensor)
         elif known.implausible:
             known.implausible -= {channel}
         self._revive(known)
@@ -166,6 +170,8 @@ class HealthMonitor:
         """Note that all of ``pulses`` gave readings that can be true."""
         for sensor, place in zip(pulses.sensors, pulses.places, strict=True):
             sensor.heard_s[place] = now_s
+        if not self._unwell:
+            return
         for sensor in pulses.distinct:
             if sensor.state is HealthState.UP and not (sensor.trouble or sensor.implausible):
                 continue
@@ -180,22 +186,43 @@ class HealthMonitor:
         known.trouble = why
         known.failed = failed
         self._changed[sensor] = None
+        self._unwell.add(sensor)
 
     def report(self, now_s: float) -> list[HealthReport]:
         """Return what is to be reported now: changes, and heartbeats that are due."""
+        return self._look_at(self._take_due(now_s), now_s)
+
+    def report_heard(self, now_s: float) -> list[HealthReport]:
+        """Return what is to be reported of sensors that were just heard of, and of no other.
+
+        For every arrival; what time alone brings ``report`` looks for, a few times a second.
+        """
+        if not self._changed:
+            return []
+        names, self._changed = self._changed, {}
+        return self._look_at(names, now_s)
+
+    def _look_at(self, names: Iterable[str], now_s: float) -> list[HealthReport]:
         reports: list[HealthReport] = []
-        for name in self._take_due(now_s):
+        for name in names:
             sensor = self._sensors.get(name)
             if sensor is None:  # Forgotten since.
                 continue
-            state, why = decide_health(sensor, now_s)
-            changed = state is not sensor.state
-            due = changed or now_s - sensor.reported_s >= HEARTBEAT_S
-            if due and not _may_still_speak(sensor, now_s):
-                reports.append(HealthReport(sensor=name, state=state, why=why, changed=changed))
-                sensor.state = state
-                sensor.reported_s = now_s
-            beat = int(_due_s(sensor) // _BEAT_S)
+            due_s = _due_s(sensor)
+            well = _is_well(sensor)
+            if not well or due_s <= now_s:
+                report = _report_of(sensor, now_s)
+                if report is not None:
+                    reports.append(report)
+                    sensor.state = report.state
+                    sensor.reported_s = now_s
+                due_s = _due_s(sensor)
+                well = _is_well(sensor)
+            if not well:
+                self._unwell.add(name)
+            elif self._unwell:
+                self._unwell.discard(name)
+            beat = int(due_s // _BEAT_S)
             if beat != sensor.beat:
                 sensor.beat = beat
                 self._due.setdefault(beat, []).append(name)
@@ -222,6 +249,34 @@ class HealthMonitor:
             self._changed[sensor.watched.sensor] = None
 
 
+def _is_well(sensor: _Sensor) -> bool:
+    """Tell whether ``sensor`` was told up, and only time can change that: as of most, mostly."""
+    return (
+        sensor.state is HealthState.UP
+        and not (sensor.trouble or sensor.implausible)
+        and None not in sensor.heard_s
+    )
+
+
+def _report_of(sensor: _Sensor, now_s: float) -> HealthReport | None:
+    """Return what is to be reported of ``sensor`` now; None: nothing."""
+    state, why = decide_health(sensor, now_s)
+    changed = state is not sensor.state
+    if not changed and now_s - sensor.reported_s < HEARTBEAT_S:
+        return None
+    if _may_still_speak(sensor, now_s):
+        return None
+    return HealthReport(sensor=sensor.watched.sensor, state=state, why=why, changed=changed)
+
+
+def _oldest_s(sensor: _Sensor) -> float:
+    """Return when the channel spoke that has been quiet for longest."""
+    if len(sensor.heard_s) == 1:  # As of nearly all.
+        (heard_s,) = sensor.heard_s
+        return sensor.began_s if heard_s is None else heard_s
+    return min([sensor.began_s if s is None else s for s in sensor.heard_s])
+
+
 def _due_s(sensor: _Sensor) -> float:
     """Return before when time alone changes nothing of a sensor that was just looked at."""
     if sensor.state is None:
@@ -230,8 +285,7 @@ def _due_s(sensor: _Sensor) -> float:
     if sensor.state is HealthState.SILENT:
         return heartbeat_s
     factor = SILENT_FACTOR if sensor.state is HealthState.LATE else 1.0
-    oldest_s = min([sensor.began_s if s is None else s for s in sensor.heard_s])
-    return min(oldest_s + factor * sensor.watched.late_s - _SOONER_S, heartbeat_s)
+    return min(_oldest_s(sensor) + factor * sensor.watched.late_s - _SOONER_S, heartbeat_s)
 
 
 def _may_still_speak(sensor: _Sensor, now_s: float) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Final
 
-from schemas.envelope import RSSI_UNKNOWN, ClockState
+from schemas.envelope import RSSI_UNKNOWN, ClockState, encode_sensor_rows
 from schemas.quantities import EventType, Quality, Quantity
 
 GATEWAY_SENSOR: Final = "gateway"  # The sensor name under which the gateway speaks of itself.
@@ -83,12 +83,21 @@ class Channels:
     what they know of it under the object itself.
     """
 
-    __slots__ = ("__weakref__", "keys", "rows")
+    __slots__ = ("__weakref__", "_encoded", "characters", "keys", "rows")
 
     def __init__(self, rows: Iterable[tuple[str, Quantity]]) -> None:
         self.rows = tuple(rows)
         # Joined, because the hash of a text is remembered and that of a pair is not.
         self.keys = tuple(f"{sensor}\0{quantity}" for sensor, quantity in self.rows)
+        self.characters = sum(map(len, self.keys))
+        self._encoded: bytes | None = None  # Made when first needed: most halves never are.
+
+    @property
+    def encoded(self) -> bytes:
+        """The rows as they stand in the sensor table of an envelope."""
+        if self._encoded is None:
+            self._encoded = encode_sensor_rows(self.rows)
+        return self._encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +130,18 @@ class Sweep:
 
     def split(self, count: int) -> tuple["Sweep", "Sweep"]:
         """Return the first ``count`` readings, and the rest."""
-        chosen = [position < count for position in range(len(self))]
-        return self.select(chosen), self.select([not c for c in chosen])
+        index = array("H", range(len(self))) if self.index is None else self.index
+        first, rest = (
+            Sweep(
+                channels=self.channels,
+                time_unix_us=self.time_unix_us,
+                values=self.values[part],
+                index=index[part],
+                quality=self.quality[part],
+            )
+            for part in (slice(count), slice(count, None))
+        )
+        return first, rest
 
 
 Entry = Reading | Sweep

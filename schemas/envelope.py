@@ -44,6 +44,9 @@ HASH_BYTES: Final = 32
 GENESIS_HASH: Final = bytes(HASH_BYTES)  # "Previous" of envelope number 1.
 RSSI_UNKNOWN: Final = -32_768
 _FIELDS: Final = 10
+_ARRAY: Final = 0x80  # RFC 8949, 3.1: major type 4, and how a length that does not fit follows.
+_ONE_BYTE_LENGTH: Final = 24
+_TWO_BYTE_LENGTH: Final = 25
 
 SensorTable = tuple[tuple[str, Quantity | None], ...]
 
@@ -149,33 +152,62 @@ def content_type() -> str:
     return f"{CONTENT_TYPE};v={VERSION}"
 
 
-def encode_payload(envelope: Envelope) -> bytes:
-    """Return the CBOR bytes of ``envelope``, the same for the same value (RFC 8949, 4.2.1)."""
-    return cbor2.dumps(
+def encode_payload(envelope: Envelope, sensor_rows: bytes | None = None) -> bytes:
+    """Return the CBOR bytes of ``envelope``, the same for the same value (RFC 8949, 4.2.1).
+
+    ``sensor_rows`` is what ``encode_sensor_rows`` gives for its sensors, where that is known: most
+    envelopes of a gateway name the same sensors, and the table is half of the work.
+    """
+    rows = encode_sensor_rows(envelope.sensors) if sensor_rows is None else sensor_rows
+    head = cbor2.dumps(
         [
             envelope.gateway,
             envelope.number,
             envelope.previous_sha256,
             envelope.readings_before,
             envelope.base_unix_us,
-            *encode_content(
-                envelope.clock,
-                envelope.sensors,
-                envelope.scalars,
-                envelope.sightings,
-                envelope.events,
-            ),
+            _clock_fields(envelope.clock),
         ]
     )
+    columns = cbor2.dumps(_columns(envelope.scalars, envelope.sightings, envelope.events))
+    # Both are short arrays, whose head is one byte: their elements stand in the payload's own.
+    return b"".join(
+        (_array_head(_FIELDS), head[1:], _array_head(len(envelope.sensors)), rows, columns[1:])
+    )
+
+
+def encode_sensor_rows(rows: Sequence[tuple[str, Quantity | None]]) -> bytes:
+    """Return rows of a sensor table as they stand in an envelope, end to end."""
+    encoded = cbor2.dumps(_sensor_fields(rows))
+    return encoded[len(_array_head(len(rows))) :]
 
 
 def encode_content(
     clock: Clock, sensors: SensorTable, s: Scalars, g: Sightings, e: Events
 ) -> list[object]:
     """Return the fields that an envelope and a digest share: clock, sensor table, columns."""
+    return [_clock_fields(clock), _sensor_fields(sensors), *_columns(s, g, e)]
+
+
+def _clock_fields(clock: Clock) -> list[object]:
+    return [int(clock.state), clock.boot_id, clock.monotonic_us]
+
+
+def _sensor_fields(rows: Sequence[tuple[str, Quantity | None]]) -> list[object]:
+    return [[name, quantity and str(quantity)] for name, quantity in rows]
+
+
+def _array_head(length: int) -> bytes:
+    """Return how an array of ``length`` elements begins (RFC 8949, 3.1); of at most 65,535."""
+    if length < _ONE_BYTE_LENGTH:
+        return bytes((_ARRAY | length,))
+    if length <= 0xFF:
+        return bytes((_ARRAY | _ONE_BYTE_LENGTH, length))
+    return bytes((_ARRAY | _TWO_BYTE_LENGTH,)) + length.to_bytes(2, "big")
+
+
+def _columns(s: Scalars, g: Sightings, e: Events) -> list[object]:
     return [
-        [int(clock.state), clock.boot_id, clock.monotonic_us],
-        [[name, quantity and str(quantity)] for name, quantity in sensors],
         [
             encode_column(s.sensor),
             encode_column(s.offset_us),

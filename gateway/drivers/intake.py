@@ -6,6 +6,7 @@ Knows neither the drivers nor the outbox: arrivals come in, batches of readings 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import inf, isfinite
 from typing import Final, cast
 from weakref import WeakKeyDictionary
@@ -32,11 +33,13 @@ from gateway.reading import (
     Sweep,
     step_us,
 )
+from schemas.bodies import encode_body
 from schemas.quantities import QUALITY_CODES, EventType, Quality
 
 CLOCK_STATE_EVERY_S: Final = 10.0
 LOGGED_ALONE_MAX: Final = 8  # Sensors that change together; more are told in one line.
 NAMED_MAX: Final = 100  # Of those: the registers of one unit. Health readings name them all.
+HEALTH_BODIES_MAX: Final = 64  # Remembered: nearly every report is the heartbeat of what is up.
 LIFE_CHANNEL: Final = "reading"  # The one channel of a sensor that is not polled by quantity.
 _ALIVE_EVENTS: Final = frozenset(
     {
@@ -160,7 +163,7 @@ class Intake:
         if readings:
             self._sink(self._segment, readings, news)
         if news:
-            self.report_health()
+            self._tell_health(self._health.report_heard(now_s))
 
     def _take_sweep(self, sweep: Sweep, entries: list[Entry], now_s: float) -> bool:
         """Add to ``entries`` what is worth reporting of ``sweep``; tell whether it is news."""
@@ -204,23 +207,27 @@ class Intake:
 
     def report_health(self) -> None:
         """Journal the health of sensors whose state changed or whose heartbeat is due."""
-        reports = self._health.report(self._clock.monotonic_s())
+        self._tell_health(self._health.report(self._clock.monotonic_s()))
+
+    def _tell_health(self, reports: Sequence[HealthReport]) -> None:
         if not reports:
             return
         time_unix_us = self._clock.unix_us()
-        for state in HealthState:
-            _log_changes(state, [r for r in reports if r.changed and r.state is state])
+        changed = [report for report in reports if report.changed]
+        if changed:
+            for state in HealthState:
+                _log_changes(state, [report for report in changed if report.state is state])
         self._emit(
             [
-                event_of(
-                    report.sensor,
-                    EventType.HEALTH,
-                    {"state": report.state.value, "why": report.why[:200]},
-                    time_unix_us,
+                EventReading(
+                    sensor=report.sensor,
+                    time_unix_us=time_unix_us,
+                    type=EventType.HEALTH,
+                    body=_health_body(report.state, report.why),
                 )
                 for report in reports
             ],
-            urgent=any(report.changed for report in reports),
+            urgent=bool(changed),
         )
 
     def tick(self) -> None:
@@ -314,6 +321,11 @@ class Intake:
     def _hear(self, sensor: str, channel: str, plausible: bool, now_s: float) -> None:
         known = channel if channel in self._channels[sensor] else LIFE_CHANNEL
         self._health.hear(sensor, known, plausible=plausible, now_s=now_s)
+
+
+@lru_cache(maxsize=HEALTH_BODIES_MAX)
+def _health_body(state: HealthState, why: str) -> bytes:
+    return encode_body({"state": state.value, "why": why[:200]})
 
 
 def _log_changes(state: HealthState, reports: Sequence[HealthReport]) -> None:

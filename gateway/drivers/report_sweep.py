@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, nan
+from operator import ne
 from weakref import WeakKeyDictionary
 
 from gateway.drivers.report import Channel, ReportRule
@@ -109,10 +110,13 @@ def _moved(
     last_quality: bytes,
 ) -> list[bool]:
     """Return of each reading whether it is news: also true where ``last`` is NaN."""
-    moved = [
-        not abs(value - before) <= deadband
-        for value, before, deadband in zip(sweep.values, last, deadbands, strict=True)
-    ]
+    if any(deadbands):
+        moved = [
+            not abs(value - before) <= deadband
+            for value, before, deadband in zip(sweep.values, last, deadbands, strict=True)
+        ]
+    else:
+        moved = list(map(ne, sweep.values, last))
     if quality == last_quality:
         return moved
     return [m or a != b for m, a, b in zip(moved, quality, last_quality, strict=True)]

@@ -8,7 +8,7 @@ from gateway.envelope import (
     FRAME_BYTES_MAX,
     Link,
     SealLimits,
-    build_envelope,
+    build_sealable,
     count_fitting,
     entry_bytes,
     take_readings,
@@ -31,9 +31,13 @@ class UnsealableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An envelope of the first ``taken`` entries but for the ``rest`` of the last."""
+    """An envelope of the first ``taken`` entries but for the ``rest`` of the last.
+
+    ``sensor_rows`` is the encoding of its sensor table.
+    """
 
     envelope: Envelope
+    sensor_rows: bytes
     taken: int
     rest: Sweep | None
 
@@ -92,8 +96,10 @@ def _draft(place: Place, entries: Sequence[Entry]) -> Draft | None:
     taken, rest = take_readings(entries, fitting)
     if FRAME_BYTES_MAX + sum([entry_bytes(e) for e in taken]) >= place.room_bytes:
         return None
-    envelope = build_envelope(place.gateway, place.link, place.segment, taken)
-    return Draft(envelope=envelope, taken=len(taken), rest=rest)
+    built = build_sealable(place.gateway, place.link, place.segment, taken)
+    return Draft(
+        envelope=built.envelope, sensor_rows=built.sensor_rows, taken=len(taken), rest=rest
+    )
 
 
 def _try_alone(place: Place, entry: Entry) -> Fault | None:

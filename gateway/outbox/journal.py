@@ -5,8 +5,7 @@ readings ever journalled, whatever the rows hold. Part of the store's transactio
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -17,6 +16,7 @@ from gateway.outbox.rows import (
     encode_row,
     encode_sweep,
 )
+from gateway.outbox.tail import Front, Row, Tail
 from gateway.reading import Channels, Entry, Sweep
 from schemas.quantities import Quantity
 
@@ -27,24 +27,6 @@ CHANNELS_MAX: Final = 8_192
 ASIDE_ROWS_MAX: Final = 256
 ASIDE_BYTES_MAX: Final = 8_192
 ASIDE_WHY_MAX: Final = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
-    """The oldest entries, all of one clock segment; ``sequences`` names each one's row.
-
-    ``unreadable`` says what is wrong with the oldest row; there is no entry then.
-    """
-
-    segment: int
-    entries: Sequence[Entry]
-    sequences: Sequence[int]
-    unreadable: str = ""
-
-    def up_to(self, sequence: int) -> "Front":
-        """Return this without what was journalled after ``sequence``."""
-        count = sum(each <= sequence for each in self.sequences)
-        return replace(self, entries=self.entries[:count], sequences=self.sequences[:count])
 
 
 class Journal:
@@ -61,6 +43,7 @@ class Journal:
         self._channels: dict[int, Channels] = {}
         self._numbers: dict[tuple[tuple[str, Quantity], ...], int] = {}
         self._known: WeakKeyDictionary[Channels, int] = WeakKeyDictionary()
+        self._tail = Tail(whole=self._is_empty())
         for number, body in db.execute("SELECT id, body FROM channels"):
             self._keep(number, decode_channels(body))
 
@@ -77,17 +60,27 @@ class Journal:
         number = self._known.get(entry.channels)
         return encode_sweep(entry, self._number(entry.channels) if number is None else number)
 
-    def append(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
-        """Add rows of sequence, clock segment and body."""
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows behind all others."""
         self._db.executemany(
-            "INSERT INTO journal (sequence, segment, body) VALUES (?, ?, ?)", rows
+            "INSERT INTO journal (sequence, segment, body) VALUES (?, ?, ?)",
+            [(row.sequence, row.segment, row.body) for row in rows],
         )
+        self._tail.append(rows)
 
     def front(self, readings_max: int) -> Front:
         """Return the oldest entries, of at least ``readings_max`` readings if there are so many.
 
         There must be one. They end before a row that is not one of ours.
         """
+        known = self._tail.front(readings_max)
+        return self._read_front(readings_max) if known is None else known
+
+    def forget_tail(self) -> None:
+        """Go by the file alone: what was journalled last may have been taken back."""
+        self._tail.forget()
+
+    def _read_front(self, readings_max: int) -> Front:
         entries: list[Entry] = []
         sequences: list[int] = []
         count = 0
@@ -117,8 +110,10 @@ class Journal:
         Return the sequence of the last reading that is gone.
         """
         last = front.sequences[count - 1]
+        self._tail.remove(count, rest)
         if rest is None:
             self._db.execute("DELETE FROM journal WHERE sequence <= ?", (last,))
+            self._note_whole()
             return last
         self._db.execute("DELETE FROM journal WHERE sequence < ?", (last,))
         self._db.execute(
@@ -128,6 +123,7 @@ class Journal:
 
     def set_aside(self, front: Front, why: str) -> None:
         """Take the oldest row out of the journal; it is kept, unless very many were before."""
+        self._tail.forget()
         (kept,) = self._db.execute("SELECT COUNT(*) FROM aside").fetchone()
         if kept < ASIDE_ROWS_MAX:
             self._db.execute(
@@ -136,6 +132,13 @@ class Journal:
                 (why[:ASIDE_WHY_MAX], ASIDE_BYTES_MAX, front.sequences[0]),
             )
         self._db.execute("DELETE FROM journal WHERE sequence = ?", (front.sequences[0],))
+
+    def _note_whole(self) -> None:
+        if not self._tail.whole and self._is_empty():
+            self._tail.begin()
+
+    def _is_empty(self) -> bool:
+        return self._db.execute("SELECT 1 FROM journal LIMIT 1").fetchone() is None
 
     def _number(self, channels: Channels) -> int:
         """Return the number under which the file keeps ``channels``, from now on if not yet."""
@@ -157,7 +160,7 @@ class Journal:
 
     def _forget(self) -> None:
         """Forget all channels, unless a row still needs some."""
-        if self._db.execute("SELECT 1 FROM journal LIMIT 1").fetchone() is None:
+        if self._is_empty():
             self._db.execute("DELETE FROM channels")
             self._channels.clear()
             self._numbers.clear()

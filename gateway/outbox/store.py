@@ -19,7 +19,7 @@ from gateway.outbox.bounds import Fault
 from gateway.outbox.database import PAGE_BYTES, OutboxStats, connect, read_stats
 from gateway.outbox.draft import Place, UnsealableError, draft_envelope
 from gateway.outbox.head import Head
-from gateway.outbox.journal import Front, Journal
+from gateway.outbox.journal import Journal
 from gateway.outbox.parts import ReceiptOutcome, StoredEnvelope, StoreParts, WriteOutcome
 from gateway.outbox.ranks import Rank
 from gateway.outbox.records import unsealable_record
@@ -27,6 +27,7 @@ from gateway.outbox.room import Room
 from gateway.outbox.rotation import Rotation, RotationOutcome
 from gateway.outbox.schema import migrate
 from gateway.outbox.segments import Segments
+from gateway.outbox.tail import Front, Row
 from gateway.outbox.thinning import Thinner, raise_sendable
 from gateway.reading import ClockSegment, Entry, EventReading, Sweep
 from schemas.receipt import Receipt
@@ -292,7 +293,7 @@ class OutboxStore:
 
     def _append(self, batches: Batches, behind: Rank = Rank.PERIODIC) -> Sequence[Entry]:
         """Journal in order until the disk has no more room; return what the bound refuses."""
-        rows: list[tuple[int, int, bytes]] = []
+        rows: list[Row] = []
         gate = Gate(*self._room.spaces(), batches, behind)
         sequence = self.last_sequence
         self._segments.prune()
@@ -303,7 +304,7 @@ class OutboxStore:
             row = self._journal.encode(entry)
             gate.note_taken(len(row))
             sequence += len(entry) if isinstance(entry, Sweep) else 1
-            rows.append((sequence, key, row))
+            rows.append(Row(sequence, key, row, entry))
         self._journal.append(rows)
         self.settled = gate.settled
         return gate.refused
@@ -340,7 +341,7 @@ class OutboxStore:
             return None
         envelope = draft.envelope
         try:
-            message = self._parts.signer.sign_envelope(envelope)
+            message = self._parts.signer.sign_envelope(envelope, draft.sensor_rows)
         except UnavailableError:
             return None  # The holder has told why; what is read is journalled meanwhile.
         digest = sha256(message).digest()
@@ -367,7 +368,7 @@ class OutboxStore:
         self._db.execute("UPDATE stream SET sequence_sealed = ?", (last,))
         record = unsealable_record(count, fault, time_unix_us)
         row = self._journal.encode(record)
-        self._journal.append([(self.last_sequence + 1, front.segment, row)])
+        self._journal.append([Row(self.last_sequence + 1, front.segment, row, record)])
 
     @property
     def _sequence_sealed(self) -> int:
@@ -387,6 +388,7 @@ class OutboxStore:
             yield
             self._db.execute("COMMIT")
         except BaseException:
+            self._journal.forget_tail()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise

@@ -32,13 +32,15 @@ class Signer:
         """Why there was no signature the last time; empty: there was."""
         return self.holder.fault
 
-    def sign_envelope(self, envelope: Envelope) -> bytes:
+    def sign_envelope(self, envelope: Envelope, sensor_rows: bytes | None = None) -> bytes:
         """Return ``envelope`` as the COSE_Sign1 message that travels.
+
+        ``sensor_rows`` is the encoding of its sensor table, where that is known.
 
         Raises:
             UnavailableError: The key's holder cannot sign now.
         """
-        payload = envelope_format.encode_payload(envelope)
+        payload = envelope_format.encode_payload(envelope, sensor_rows)
         signature = self.holder.sign(bytes_to_sign(self._protected, payload))
         return encode_sign1(self._protected, payload, signature)
 

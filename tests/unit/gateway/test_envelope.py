@@ -10,6 +10,7 @@ from gateway.envelope import (
     Link,
     SealLimits,
     build_envelope,
+    build_sealable,
     count_fitting,
     entry_bytes,
     take_readings,
@@ -31,6 +32,7 @@ from schemas.envelope import (
     SPAN_US_MAX,
     Envelope,
     decode_envelope,
+    encode_sensor_rows,
 )
 from schemas.quantities import QUALITY_CODES, EventType
 from tests.unit.gateway.builders import (
@@ -171,6 +173,14 @@ def test_sweeps_travel_as_the_readings_that_they_are(entries: list[Entry]) -> No
     assert list(unpack(travel(entries))) == ordered
 
 
+@given(st.lists(ENTRIES, min_size=1, max_size=12))
+def test_kept_rows_are_the_table_that_would_be_encoded(entries: list[Entry]) -> None:
+    """What blocks of registers keep of their encoding gives the same bytes as their names do."""
+    built = build_sealable("gw-test", LINK, make_segment(), entries)
+
+    assert built.sensor_rows == encode_sensor_rows(built.envelope.sensors)
+
+
 @given(st.lists(ENTRIES, min_size=1, max_size=12), st.integers(1, 100))
 def test_sweep_is_cut_where_the_envelope_is_full(entries: list[Entry], readings_max: int) -> None:
     """Envelope after envelope of what fits holds every reading once, in order."""
@@ -187,10 +197,10 @@ def test_sweep_is_cut_where_the_envelope_is_full(entries: list[Entry], readings_
 
 
 def test_table_of_sensors_is_never_longer_than_the_format_allows() -> None:
-    """A second block whose channels are too many for the table goes into it in part."""
-    first, second = make_channels(SENSORS_MAX - 10, "a"), make_channels(100, "b")
+    """A block of more channels than the table takes goes into it in part, and no other with it."""
+    first, second = make_channels(SENSORS_MAX + 90, "a"), make_channels(100, "b")
     entries = [
-        make_sweep([1.0] * (SENSORS_MAX - 10), channels=first),
+        make_sweep([1.0] * (SENSORS_MAX + 90), channels=first),
         make_sweep([1.0] * 100, channels=second),
     ]
     taken, rest = take_readings(entries, count_fitting(entries, SealLimits(readings_max=8_192)))
@@ -198,6 +208,18 @@ def test_table_of_sensors_is_never_longer_than_the_format_allows() -> None:
     assert len(travel(taken).sensors) == SENSORS_MAX
     assert rest is not None
     assert len(rest) == 90
+
+
+def test_sweep_is_not_cut_for_what_is_left_of_an_envelope() -> None:
+    """A second block whose channels are too many for the table begins the next envelope."""
+    entries = [
+        make_sweep([1.0] * (SENSORS_MAX - 10), channels=make_channels(SENSORS_MAX - 10, "a")),
+        make_sweep([1.0] * 100, channels=make_channels(100, "b")),
+    ]
+    taken, rest = take_readings(entries, count_fitting(entries, SealLimits(readings_max=8_192)))
+
+    assert taken == entries[:1]
+    assert rest is None
 
 
 @given(st.lists(ENTRIES, min_size=1, max_size=12), st.integers(8_192, 16_384))

@@ -70,6 +70,36 @@ def test_first_reading_makes_a_sensor_up() -> None:
     assert monitor.report(1.1) == []
 
 
+def test_news_of_one_sensor_brings_no_other_up() -> None:
+    """What was heard is reported at once; of another that became late the next beat tells."""
+    watched = [Watched(sensor=name, late_s=LATE_S, channels=("reading",)) for name in "ab"]
+    monitor = HealthMonitor(watched, now_s=0.0)
+    monitor.report(0.0)
+    monitor.hear("a", "reading", plausible=True, now_s=LATE_S)
+
+    assert [(r.sensor, r.state) for r in monitor.report_heard(LATE_S)] == [("a", HealthState.UP)]
+    assert monitor.report_heard(LATE_S) == []
+    assert [(r.sensor, r.state) for r in monitor.report(LATE_S)] == [("b", HealthState.LATE)]
+
+
+def test_block_that_is_heard_again_is_up_again() -> None:
+    """All sensors of a block that was late are told up when it answers, though others are well."""
+    watched = [Watched(sensor=name, late_s=LATE_S, channels=("mass",)) for name in "abc"]
+    monitor = HealthMonitor(watched, now_s=0.0)
+    block = monitor.pulses([("a", "mass"), ("b", "mass")])
+    monitor.hear_all(block, now_s=0.0)
+    monitor.hear("c", "mass", plausible=True, now_s=0.0)
+    monitor.report(0.0)
+    monitor.hear("c", "mass", plausible=True, now_s=LATE_S)
+    assert states(monitor.report(LATE_S)) == [HealthState.LATE, HealthState.LATE]
+    monitor.hear_all(block, now_s=LATE_S + 1.0)
+
+    assert {r.sensor: r.state for r in monitor.report_heard(LATE_S + 1.0)} == {
+        "a": HealthState.UP,
+        "b": HealthState.UP,
+    }
+
+
 def test_silence_goes_from_late_to_silent() -> None:
     """After late_s a sensor is late, after three times that silent; each is told once."""
     monitor = make_monitor()

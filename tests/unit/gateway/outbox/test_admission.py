@@ -172,16 +172,18 @@ def test_beyond_the_buffer_weights_are_lost_and_counted_once_the_disk_has_room(
     monkeypatch.setattr(writer, "LOSSES_TOLD_EVERY_S", 0.0)
     disk = Disk(monkeypatch)
     rig = Rig(make_parts(tmp_path))
+    rig.put(make_scalar(value=0.0))  # The thread has begun: what it meets next, readings met.
+    rig.until(lambda s: s.sealed_readings == 1)
     disk.full = True
-    for value in range(250):
+    for value in range(1, 251):
         rig.put(make_scalar(value=float(value)))
     rig.put(ALARM)
     disk.until_met()
-    assert rig.stats().emitted == 0
+    assert rig.stats().emitted == 1
     disk.full = False
-    rig.until(lambda s: s.sealed_readings == 103)
+    rig.until(lambda s: s.sealed_readings == 104)
 
-    assert [v for e in rig.envelopes() for v in e.scalars.value] == list(range(100))
+    assert [v for e in rig.envelopes() for v in e.scalars.value] == list(range(101))
     assert bodies(rig.envelopes(), EventType.READINGS_DROPPED) == [
         {"count": 150, "why": "buffer_full"}
     ]
