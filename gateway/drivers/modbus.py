@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from operator import attrgetter
 from random import Random
 from typing import Final
 
@@ -40,6 +41,7 @@ _FUNCTIONS: Final = {
     "holding": modbus_frames.READ_HOLDING_REGISTERS,
     "input": modbus_frames.READ_INPUT_REGISTERS,
 }
+_due_s: Final = attrgetter("due_s")
 
 Arrivals = Sequence[Arrival | Sweep]
 
@@ -78,8 +80,10 @@ class ModbusBus:
             unit.due_s = max(unit.due_s, answered_s)
         try:
             while True:
-                unit = min(self._units, key=lambda u: u.due_s)
-                await asyncio.sleep(max(unit.due_s - clock.monotonic_s(), 0))
+                unit = min(self._units, key=_due_s)
+                wait_s = unit.due_s - clock.monotonic_s()
+                if wait_s > 0:  # Else the asking itself lets others run.
+                    await asyncio.sleep(wait_s)
                 arrivals: list[Arrival | Sweep] = []
                 try:
                     answered = await self._poll(link, unit, arrivals)

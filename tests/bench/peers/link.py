@@ -89,6 +89,12 @@ class Link:
             writer.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._carry(reader, writer)
+        except asyncio.CancelledError:
+            return  # By the end of the link; asyncio would print a trace of a cancelled handler.
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
             if self._state is LinkState.CUT:
