@@ -17,7 +17,7 @@ import structlog
 from backend.db import Conn
 from backend.facility.rules.waterfall import Part
 from backend.facility.types import Facility, Split
-from backend.ids import DrawdownId, FacilityId
+from backend.ids import DrawdownId, FacilityId, JournalAccountId
 from backend.journal import service as journal
 from backend.journal.errors import JournalRefusedError
 from backend.journal.rules import account_id_of
@@ -46,6 +46,8 @@ class Kind(StrEnum):
     OPENING = "opening"
 
 
+# An account of the facility's own book, or any other one by its id.
+Place = Kind | JournalAccountId
 RECEIVABLE: Final = {
     Part.PENALTY: Kind.PENALTY,
     Part.FEE: Kind.FEES,
@@ -150,7 +152,7 @@ def repay(
     facility: Facility,
     stamp: Stamp,
     split: Split,
-    source: Kind = Kind.CLEARING,
+    source: Place = Kind.CLEARING,
     what: str = "repaid",
 ) -> None:
     """Take what came back off what is owed; the surplus is the borrower's from now on.
@@ -207,10 +209,10 @@ def move(
     conn: Conn,
     facility: Facility,
     stamp: Stamp,
-    amounts: tuple[Kind, Kind, Minor],
+    amounts: tuple[Place, Place, Minor],
     what: str,
 ) -> None:
-    """Move an amount within the book: debit the first account, credit the second."""
+    """Move an amount: debit the first account, credit the second."""
     debit, credit, amount_minor = amounts
     legs = _legs(facility, [(debit, amount_minor)], [(credit, amount_minor)])
     _post(conn, facility, stamp, what, legs)
@@ -237,17 +239,19 @@ def _post(conn: Conn, facility: Facility, stamp: Stamp, what: str, legs: tuple[L
 
 def _legs(
     facility: Facility,
-    debits: Sequence[tuple[Kind, Minor]],
-    credits: Sequence[tuple[Kind, Minor]],
+    debits: Sequence[tuple[Place, Minor]],
+    credits: Sequence[tuple[Place, Minor]],
 ) -> tuple[Leg, ...]:
     """Return legs on a facility's accounts; nothing of what is zero."""
     return tuple(
         Leg(
-            account_id=account_id_of(facility.id, facility.currency, kind.value),
+            account_id=account_id_of(facility.id, facility.currency, place.value)
+            if isinstance(place, Kind)
+            else place,
             side=side,
             amount_minor=amount_minor,
         )
         for side, amounts in ((Side.DEBIT, debits), (Side.CREDIT, credits))
-        for kind, amount_minor in amounts
+        for place, amount_minor in amounts
         if amount_minor
     )

@@ -28,6 +28,9 @@ WHERE facility_id = %(id)s
 UNION ALL
 SELECT written_at, 0, penalty_minor, fees_minor, interest_minor, principal_minor
 FROM facility_write_off WHERE facility_id = %(id)s
+UNION ALL
+SELECT at, 0, -penalty_minor, -fees_minor, -interest_minor, -principal_minor
+FROM repayment_reversal WHERE facility_id = %(id)s
 ORDER BY 1
 """
 # Added up between interest dates: the sums before each date, and the last day, stay what they are.

@@ -175,6 +175,29 @@ def add_repayment(conn: Conn, repayment: Repayment) -> bool:
     return conn.execute(statement, values).rowcount == 1
 
 
+def add_reversal(
+    conn: Conn, repayment: Repayment, why: str, at: datetime, actor: str
+) -> None:
+    """Store that a repayment was taken back, with what it had paid."""
+    statement = (
+        "INSERT INTO repayment_reversal (repayment_id, facility_id, at, actor, why, penalty_minor,"
+        " fees_minor, interest_minor, principal_minor) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    )
+    split = repayment.split
+    values = [
+        repayment.id,
+        repayment.facility_id,
+        at,
+        actor,
+        why,
+        split.penalty_minor,
+        split.fees_minor,
+        split.interest_minor,
+        split.principal_minor,
+    ]
+    conn.execute(statement, values)
+
+
 def load_repayment(conn: Conn, repayment_id: RepaymentId) -> Repayment | None:
     """Return a repayment, if the actor may see it."""
     row = conn.execute(f"{_REPAYMENT} WHERE id = %s", [repayment_id]).fetchone()

@@ -53,6 +53,9 @@ FROM repayment WHERE facility_id = ANY(%(ids)s)
 UNION ALL
 SELECT facility_id, written_at, penalty_minor, fees_minor, interest_minor, principal_minor
 FROM facility_write_off WHERE facility_id = ANY(%(ids)s)
+UNION ALL
+SELECT facility_id, at, -penalty_minor, -fees_minor, -interest_minor, -principal_minor
+FROM repayment_reversal WHERE facility_id = ANY(%(ids)s)
 ORDER BY 2
 """
 

@@ -1,0 +1,1 @@
+"""The settlement centre: bank statements come in, each line finds its facility or a person."""

@@ -1,0 +1,1 @@
+"""What a bank's message says, and where its money belongs. Pure."""
