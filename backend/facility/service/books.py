@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class Kind(StrEnum):
-    """The accounts of a facility's book; 0024_books.sql opens them with their sides."""
+    """Accounts of a book; 0024_books.sql opens a facility's, the settlement centre RETURNING."""
 
     PRINCIPAL = "principal"
     INTEREST = "interest"
@@ -38,6 +38,7 @@ class Kind(StrEnum):
     BANK = "bank"
     UNALLOCATED_IN = "unallocated_in"
     UNALLOCATED_OUT = "unallocated_out"
+    RETURNING = "returning"
     SURPLUS = "surplus"
     INTEREST_INCOME = "interest_income"
     FEE_INCOME = "fee_income"

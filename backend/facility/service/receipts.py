@@ -89,7 +89,10 @@ def take_receipt(conn: Conn, receipt: Receipt, now: datetime, actor: str) -> Rep
         facility_id=facility.id,
         amount_minor=receipt.amount_minor,
         split=Split(
-            fees_minor=nothing, interest_minor=nothing, principal_minor=nothing, surplus_minor=nothing
+            fees_minor=nothing,
+            interest_minor=nothing,
+            principal_minor=nothing,
+            surplus_minor=nothing,
         ),
         body_sha256=sha256(b"statement line " + receipt.id.bytes).digest(),
         paid_by=None,

@@ -175,9 +175,7 @@ def add_repayment(conn: Conn, repayment: Repayment) -> bool:
     return conn.execute(statement, values).rowcount == 1
 
 
-def add_reversal(
-    conn: Conn, repayment: Repayment, why: str, at: datetime, actor: str
-) -> None:
+def add_reversal(conn: Conn, repayment: Repayment, why: str, at: datetime, actor: str) -> None:
     """Store that a repayment was taken back, with what it had paid."""
     statement = (
         "INSERT INTO repayment_reversal (repayment_id, facility_id, at, actor, why, penalty_minor,"
