@@ -22,6 +22,7 @@ from backend.ids import InstrumentId
 from backend.market import service as market
 from backend.middleware import CSV_BYTES_MAX
 from backend.migrate import migrate as migrate_database
+from backend.money_cli import journal_cli, settlement_cli
 from backend.parties import service
 from backend.release_cli import release_cli
 from backend.risk_cli import backtest, stress
@@ -41,6 +42,8 @@ cli.add_typer(drawdown_cli, name="drawdown")
 cli.command()(backtest)
 cli.command()(stress)
 cli.add_typer(contract_cli, name="contract")
+cli.add_typer(journal_cli, name="journal")
+cli.add_typer(settlement_cli, name="settlement")
 
 
 @cli.command()

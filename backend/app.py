@@ -21,6 +21,7 @@ from backend.deps import Db
 from backend.exports import http as exports
 from backend.facility import http as facility
 from backend.images import http as images
+from backend.journal import http as journal
 from backend.keys import BackendKey, load_secret
 from backend.log import configure_log
 from backend.market import http as market
@@ -32,6 +33,7 @@ from backend.parties import http as parties
 from backend.party_keys import http as party_keys
 from backend.plant import http as plant
 from backend.releases import http as releases
+from backend.settlement import http as settlement
 from backend.stock_takes import http as stock_takes
 from backend.telemetry import http as telemetry
 from backend.uplink import http as uplink
@@ -102,6 +104,8 @@ def create_app(settings: Settings, db: Database, clock: Clock) -> FastAPI:
         notifications,
         applications,
         exports,
+        journal,
+        settlement,
         uplink,
         web,
     ):

@@ -41,6 +41,7 @@ from backend.ids import ApplicationId, FacilityId, InstrumentId, LotId
 from backend.log import configure_log
 from backend.market import store as market
 from backend.market.types import SourceHead
+from backend.settlement.inbox import work_off
 from backend.telemetry import layout
 
 log = structlog.get_logger()
@@ -132,6 +133,7 @@ class Timekeeper:
         self._duty(conn, "due", self._relock_due)
         self._duty(conn, "challenge", self._challenge)
         self._duty(conn, "unattended", self._note_unattended)
+        self._duty(conn, "settlement", self._settle_statements)
         self._duty(conn, "applications", self._expire_applications)
         now_s = self.clock.monotonic_s()
         if self.housekept_s is None or now_s - self.housekept_s >= HOUSEKEEPING_S:
@@ -268,6 +270,10 @@ class Timekeeper:
         """End one; another that fails does not stop it."""
         with self.db.working(conn):
             applications.expire(conn, application_id, now)
+
+    def _settle_statements(self, conn: Conn, now: datetime) -> None:
+        """Place what banks have told; their money relocks what it repays."""
+        work_off(self.db, now, conn)
 
     def _relock_due(self, conn: Conn, now: datetime) -> None:
         with self.db.working(conn):

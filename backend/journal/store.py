@@ -118,11 +118,40 @@ HAVING coalesce(sum(amount_minor) FILTER (WHERE phase = 'released'), 0)
   <> coalesce(sum(amount_minor) FILTER (WHERE phase = 'pending'), 0)
 ORDER BY 1 LIMIT %s
 """
+# What a facility's row says is owed, and the promises that are open, beside its book.
+_FACILITIES: Final = """
+SELECT f.id, concat_ws(' ', f.principal_minor, f.interest_minor, f.fees_minor, f.penalty_minor),
+  concat_ws(' ', d.principal, d.interest, d.fees, d.penalty)
+FROM facility f JOIN (SELECT a.facility_id,
+    sum(s.net) FILTER (WHERE a.kind = 'principal') AS principal,
+    sum(s.net) FILTER (WHERE a.kind = 'interest') AS interest,
+    sum(s.net) FILTER (WHERE a.kind = 'fees') AS fees,
+    sum(s.net) FILTER (WHERE a.kind = 'penalty') AS penalty
+  FROM journal_account a CROSS JOIN LATERAL (
+    SELECT coalesce(sum(CASE e.side WHEN 'debit' THEN e.amount_minor ELSE -e.amount_minor END), 0)
+      AS net FROM journal_entry e WHERE e.account_id = a.id AND e.phase = 'posted') s
+  WHERE a.kind IN ('principal','interest','fees','penalty') GROUP BY a.facility_id) d
+  ON d.facility_id = f.id
+WHERE (f.principal_minor, f.interest_minor, f.fees_minor, f.penalty_minor)
+  IS DISTINCT FROM (d.principal, d.interest, d.fees, d.penalty)
+ORDER BY 1 LIMIT %s
+"""
+_PROMISES: Final = """
+SELECT f.id, (SELECT coalesce(sum(d.amount_minor), 0) FROM drawdown d
+    WHERE d.facility_id = f.id AND d.state = 'pending'), b.debits_pending_minor
+FROM facility f JOIN journal_account a ON a.facility_id = f.id AND a.kind = 'principal'
+JOIN journal_balance b ON b.account_id = a.id
+WHERE b.debits_pending_minor <> (SELECT coalesce(sum(d.amount_minor), 0) FROM drawdown d
+    WHERE d.facility_id = f.id AND d.state = 'pending')
+ORDER BY 1 LIMIT %s
+"""
 _CHECKS: Final[tuple[tuple[str, LiteralString], ...]] = (
     ("balance", _WRONG_BALANCES),
     ("unbalanced", _UNBALANCED),
     ("incomplete", _INCOMPLETE),
     ("wrongly_ended", _WRONGLY_ENDED),
+    ("facility", _FACILITIES),
+    ("promises", _PROMISES),
 )
 
 

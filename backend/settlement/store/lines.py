@@ -27,7 +27,8 @@ LINES_MAX: Final = 200  # Matched in one go; the rest follows at once.
 _LINE: Final = """
 SELECT l.id, l.account_id, l.file_id, a.number, l.currency, l.direction, l.amount_minor,
   l.entry_key, l.entry_minor, l.part, l.is_reversal, l.booked_on, l.end_to_end_id, l.reference,
-  l.remittance, l.counterparty, l.state, l.why, l.detail, l.facility_id, l.drawdown_id, l.received_at
+  l.remittance, l.counterparty, l.state, l.why, l.detail, l.facility_id, l.drawdown_id,
+  l.received_at
 FROM settlement_line l JOIN settlement_account a ON a.id = l.account_id
 """
 _ADD_LINES: Final = (

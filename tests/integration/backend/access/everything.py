@@ -18,6 +18,7 @@ from tests.integration.backend.access.market_rows import add_market_rows
 from tests.integration.backend.access.money_rows import LOAN_TABLES, add_money_rows, book_ids
 from tests.integration.backend.access.notice_rows import add_notice_rows
 from tests.integration.backend.access.release_rows import add_release_rows
+from tests.integration.backend.access.settlement_rows import add_settlement_rows
 from tests.plant import Plant, build_plant, insert
 
 # Of each table and view: which rows are of one plant. A new table must be added here, or the
@@ -67,6 +68,11 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "journal_balance": "account_id = ANY(%(books)s)",
     "journal_entry": "account_id = ANY(%(books)s)",
     "journal_transfer": "key = ANY(%(transfers)s)",
+    "settlement_account": "id = %(bank_account)s",
+    "statement_file": "id = %(file_id)s",
+    "settlement_line": "file_id = %(file_id)s",
+    "settlement_event": "line_id = %(line_id)s",
+    "repayment_reversal": "facility_id = %(facility)s",
     "lot": "id = ANY(%(lots)s)",
     "lot_event": "lot_id = ANY(%(lots)s)",
     "lot_state": "lot_id = ANY(%(lots)s)",
@@ -154,6 +160,7 @@ def build_everything(conn: Conn, name: str) -> Everything:
     ids = {
         "accounts": [actor.account_id for actor in plant.actors.values()],
         "alerts": [alert_id, facility_alert],
+        **add_settlement_rows(conn, plant),
         **book_ids(conn, plant),
         "channels": list(plant.channels.values()),
         "commodities": list(plant.commodities.values()),

@@ -282,8 +282,22 @@ GATEWAYS: Final[frozenset[Route]] = frozenset(
         ("GET", "/api/uplink/{gateway_id}/receipt"),
     }
 )
+MONEY: Final[dict[Route, Roles]] = {
+    ("GET", "/api/journal/accounts"): ALL,
+    ("GET", "/api/journal/entries"): ALL,
+    ("POST", "/api/settlement/accounts"): LENDER,
+    ("GET", "/api/settlement/accounts"): ALL,
+    ("POST", "/api/settlement/statements.xml"): OPERATOR,
+    ("GET", "/api/settlement/statements"): ALL,
+    ("GET", "/api/settlement/statements/{file_id}"): ALL,
+    ("GET", "/api/settlement/lines"): ALL,
+    ("POST", "/api/settlement/lines/{line_id}/assign"): LENDER,
+    ("POST", "/api/settlement/lines/{line_id}/return"): LENDER,
+    ("GET", "/api/settlement/prompts"): ALL,
+}
 MATRIX: Final[dict[Route, Roles]] = (
     PARTIES
+    | MONEY
     | PLANT
     | MARKET_ROUTES
     | COLLATERAL

@@ -92,6 +92,8 @@ def _parameters(everything: Everything) -> dict[str, Any]:
         "gateway_id": plant.gateway_id,
         "instrument_id": plant.instruments["copper"],
         "lot_id": plant.lots["copper"],
+        "file_id": ids["file_id"],
+        "line_id": ids["line_id"],
         "key_id": ids["keys"][0].hex(),
         "order_id": ids["orders"][0],
         "pledge_id": plant.pledge_id,

@@ -80,6 +80,11 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "journal_balance": LOAN,
     "journal_entry": LOAN,
     "journal_transfer": LOAN,
+    "settlement_account": LOAN,
+    "statement_file": frozenset({Role.OPERATOR, Role.REGULATOR}),
+    "settlement_line": LOAN,
+    "settlement_event": LOAN,
+    "repayment_reversal": LOAN,
     "lot": LOTS,
     "lot_event": LOTS,
     "lot_state": LOTS,
@@ -141,6 +146,7 @@ ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "enrolment_code": _PLATFORM,
     "gateway_command": _PLATFORM,
     "sensor_binding": _PLATFORM,
+    "statement_file": _PLATFORM,
     "commodity": _MARKET,
 }
 # Who may change rows that concern other parties than its own.

@@ -7,12 +7,12 @@ import psycopg
 from alembic import op
 from psycopg.rows import TupleRow
 
-revision = "0022"
-down_revision = "0021"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
-_SQL = Path(__file__).parents[1] / "sql" / "0030_settlement.sql"
+_SQL = Path(__file__).parents[1] / "sql" / "0032_settlement.sql"
 
 
 def upgrade() -> None:
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: what banks said would be forgotten."""
-    message = "there is no way back to revision 0021: restore a backup of it"
+    message = "there is no way back to revision 0023: restore a backup of it"
     raise RuntimeError(message)
