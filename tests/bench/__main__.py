@@ -19,6 +19,7 @@ BENCHES = (
     "gateway_faults",
     "revaluation",
     "tick_to_locks",
+    "journal_transfers",
 )
 """Modules of this folder, each with ``measure() -> list[Result]``; in the order of running."""
 

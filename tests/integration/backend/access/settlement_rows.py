@@ -58,6 +58,11 @@ def add_settlement_rows(conn: Conn, plant: Plant) -> dict[str, Any]:
     insert(
         conn, "settlement_event", line_id=line_id, at=NOW, actor="x", what="exception", detail="x"
     )
+    _add_reversal(conn, plant)
+    return {"bank_account": account_id, "file_id": file_id, "line_id": line_id}
+
+
+def _add_reversal(conn: Conn, plant: Plant) -> None:
     query = "SELECT id FROM repayment WHERE facility_id = %s LIMIT 1"
     repayment = conn.execute(query, [plant.facility_id]).fetchone()
     assert repayment is not None
@@ -72,4 +77,3 @@ def add_settlement_rows(conn: Conn, plant: Plant) -> dict[str, Any]:
         why="x",
         **dict.fromkeys(parts, 0),
     )
-    return {"bank_account": account_id, "file_id": file_id, "line_id": line_id}
