@@ -111,6 +111,11 @@ def _add_loan_rows(conn: Conn, plant: Plant, valuation_id: UUID) -> None:
         written_at=NOW,
         written_by=lender,
     )
+    _add_called_rows(conn, plant, valuation_id)
+
+
+def _add_called_rows(conn: Conn, plant: Plant, valuation_id: UUID) -> None:
+    key = {"facility_id": plant.facility_id}
     amounts = ("value", "exposure", "cash", "collateral", "lendable")
     insert(
         conn,

@@ -108,17 +108,9 @@ def test_a_margin_call_goes_from_open_to_liquidatable_to_closed(
     assert any("margin call until" in alert["summary"] for alert in alerts)
 
 
-def test_charges_accrue_fall_due_and_lock_until_they_are_paid(
-    client: httpx.Client, db: Database, clock: FixedClock
-) -> None:
-    """Rate, fee, dues: booked once a day, OVERDUE after the day, lifted by paying, then closed."""
-    plant = build_loan(db)
-    owe(db, plant, 1_000_000)
-    path = f"/api/facilities/{plant.facility_id}"
-    lender = api(client, db, plant, Role.LENDER)
-    show(clock, later(20))
+def agree(lender: httpx.Client, path: str) -> dict[str, str | int]:
+    """Set a rate, a fee and dues, each refused or answered as before when sent again."""
     today = later(0).date()
-
     rate = {
         "from_day": today.isoformat(),
         "day_count": "act/360",
@@ -150,6 +142,20 @@ def test_charges_accrue_fall_due_and_lock_until_they_are_paid(
     ]
     assert lender.post(f"{path}/dues", json={"dues": dues}).status_code == 201
     assert lender.post(f"{path}/dues", json={"dues": dues}).json()["error"]["code"] == "due_set"
+    return rate
+
+
+def test_charges_accrue_fall_due_and_lock_until_they_are_paid(
+    client: httpx.Client, db: Database, clock: FixedClock
+) -> None:
+    """Rate, fee, dues: booked once a day, OVERDUE after the day, lifted by paying, then closed."""
+    plant = build_loan(db)
+    owe(db, plant, 1_000_000)
+    path = f"/api/facilities/{plant.facility_id}"
+    lender = api(client, db, plant, Role.LENDER)
+    show(clock, later(20))
+
+    rate = agree(lender, path)
 
     four_days = later(4 * 24 * HOUR_S)
     for _ in range(2):
