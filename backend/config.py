@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     # Networks besides the public internet that webhooks may go to, with commas between.
     notify_networks: Annotated[str, AfterValidator(_check_networks)] = ""
     notify_ca_file: Path | None = None  # whose certificates webhooks trust; default: the system's
+    # Hosts that prices may be pulled from, with commas between, each with or without a port.
+    feed_hosts: str = ""
     smtp_url: SecretStr | None = None  # smtp://user:password@host:587; without: no e-mail
     mail_from: str = "pledgewatch@localhost"
 

@@ -40,6 +40,7 @@ from backend.facility.store import (
 from backend.ids import ApplicationId, FacilityId, InstrumentId, LotId
 from backend.log import configure_log
 from backend.market import store as market
+from backend.market.pull import Puller
 from backend.market.types import SourceHead
 from backend.settlement.inbox import work_off
 from backend.telemetry import layout
@@ -54,6 +55,7 @@ BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 10.0
 CHUNK_LOTS: Final = 50  # Held in one transaction; a batch of readings of one of them waits for it.
 CHUNK_FACILITIES: Final = 50  # Held in one transaction; a drawdown on one of them waits for it.
+CREDENTIALS_DIR: Final = "feed-credentials"  # In the folder of state.
 OPENED_BY: Final = "timekeeper"
 
 FAILED: Final = Counter("pledgewatch_timekeeper_failed", "Duties that failed.", ("duty", "error"))
@@ -370,5 +372,29 @@ def run(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with Database(settings.database_url, connections_max=1) as db:
-        Timekeeper(db, SystemClock(), stop, challenges_per_hour=settings.challenges_per_hour).run()
+    clock = SystemClock()
+    with Database(settings.database_url, connections_max=2) as db:
+        puller = Puller(
+            db,
+            clock,
+            hosts=frozenset(filter(None, map(str.strip, settings.feed_hosts.split(",")))),
+            credentials=settings.state_dir / CREDENTIALS_DIR,
+        )
+        pulling = threading.Thread(target=pull, args=(puller, stop), name="pull")
+        pulling.start()
+        try:
+            Timekeeper(db, clock, stop, challenges_per_hour=settings.challenges_per_hour).run()
+        finally:
+            stop.set()
+            pulling.join()
+
+
+def pull(puller: Puller, stop: threading.Event) -> None:
+    """Pull prices until ``stop`` is set: a thread, so that a slow source is in no lock's way."""
+    while not stop.is_set():
+        try:
+            puller.run(stop)
+        except Exception as error:
+            FAILED.labels("pull", type(error).__name__).inc()
+            log.exception("pull_failed")
+            stop.wait(BACKOFF_S_MAX)

@@ -35,6 +35,7 @@ from backend.ingest.service import Book
 from backend.ingest.types import Examined, Message, Outcome, Reason, Refused, StreamHead
 from backend.keys import BackendKey
 from backend.log import configure_log
+from backend.market.service import feeds
 from backend.uplink.inbox import Inbox, signed_receipt
 from backend.uplink.types import SignedReceipt
 from schemas.topics import PARTITIONS, command_topic, partition_of, receipt_topic
@@ -125,6 +126,18 @@ class Writer:
             _not_stored(each, "again") if self._is_poison(each, now_s) else each for each in items
         ]
         return self._halving(known, now_s)
+
+    def take_prices(self, messages: Sequence[Message]) -> None:
+        """Store the prices that were published of the instruments of the leased partitions.
+
+        Raises:
+            UnavailableError: The server went away; a publisher sends the next one soon.
+        """
+        if not messages:
+            return
+        prices = [feeds.PriceMessage(topic=each.topic, data=each.data) for each in messages]
+        with self.db.working(self.connection()) as conn:
+            feeds.take_messages(conn, prices, self._leases, self.clock.now())
 
     def pending(self, chunks: Sequence[Message]) -> list[PendingCommand]:
         """Take chunks of images; return what gateways of the leased partitions have to answer.
@@ -294,8 +307,9 @@ class Worker:
 
     async def _command(self) -> None:
         """Send the commands that are due; the broker may forget them, so they are sent again."""
-        chunks = self._link.take_chunks()
+        chunks, prices = self._link.take_chunks(), self._link.take_prices()
         try:
+            await self._in_writer(lambda: self._writer.take_prices(prices))
             waiting = await self._in_writer(lambda: self._writer.pending(chunks))
         except UnavailableError as error:
             log.warning("database_away", detail=error.message)

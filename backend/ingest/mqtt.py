@@ -19,12 +19,14 @@ from prometheus_client import Counter
 
 from backend.clock import Clock
 from backend.ingest.types import Message
+from backend.market.rules.feeds import PRICE_FILTER, TOPIC_ROOT
 from schemas.topics import IMAGE_FILTER, image_gateway, up_filter
 
 log = structlog.get_logger()
 
 INTAKE_MESSAGES_MAX: Final = 8_192  # Half a minute of a large site; beyond it gateways resend.
 INTAKE_BYTES_MAX: Final = 64 * 1024 * 1024
+PRICES_MAX: Final = 4_096  # Of a second; a publisher sends the next one soon.
 CHUNKS_MAX: Final = 256  # Of images: four of the largest; a lost chunk is asked for again.
 BACK_OFF_S_MIN: Final = 0.2
 BACK_OFF_S_MAX: Final = 15.0
@@ -91,6 +93,7 @@ class Link:
         self._asked: dict[str, bytes] = {}
         self._receipts = asyncio.Event()
         self._chunks: deque[Message] = deque()
+        self._prices: deque[Message] = deque()
         self._jitter = random.Random(secrets.randbits(64))  # noqa: S311 - spreads reconnects
 
     def lease(self, partitions: Iterable[int]) -> None:
@@ -117,6 +120,12 @@ class Link:
         chunks = list(self._chunks)
         self._chunks.clear()
         return chunks
+
+    def take_prices(self) -> list[Message]:
+        """Return the prices that came since the last time."""
+        prices = list(self._prices)
+        self._prices.clear()
+        return prices
 
     def forget(self) -> None:
         """Say no receipt again: the streams are another worker's now."""
@@ -175,7 +184,12 @@ class Link:
                 data=message.payload,
                 received_unix_us=self._clock.unix_us(),
             )
-            if image_gateway(received.topic) is None:
+            if received.topic.startswith(TOPIC_ROOT):
+                if len(self._prices) < PRICES_MAX:
+                    self._prices.append(received)
+                else:
+                    DROPPED.labels("prices").inc()
+            elif image_gateway(received.topic) is None:
                 self._intake.put(received)
             elif len(self._chunks) < CHUNKS_MAX:
                 self._chunks.append(received)
@@ -184,7 +198,7 @@ class Link:
 
     async def _subscribe(self, client: Client) -> None:
         listening: frozenset[int] = frozenset()
-        await client.subscribe(IMAGE_FILTER, QOS)
+        await client.subscribe([(IMAGE_FILTER, QOS), (PRICE_FILTER, QOS)])
         while True:
             _raise_if_cancelled()
             await self._leased.wait()

@@ -70,3 +70,27 @@ class NotOwnerError(ForbiddenError):
 
     def __init__(self, what: str, key: str) -> None:
         super().__init__(f"{what} {key} is another party's: its owner sets it", what=what, id=key)
+
+
+class FeedTakenError(RefusedError):
+    """The instrument has a feed of that source."""
+
+    def __init__(self, instrument_id: InstrumentId, source: str) -> None:
+        super().__init__(
+            "feed_taken",
+            f"{instrument_id} has a feed of source {source}: retire it first",
+            instrument_id=instrument_id,
+            source=source,
+        )
+
+
+class OtherDoorError(RefusedError):
+    """The source's prices come by another way, and by it alone."""
+
+    def __init__(self, source: str, kind: str, door: str) -> None:
+        super().__init__(
+            "other_door",
+            f"prices of source {source} come by {kind}, not by {door}",
+            source=source,
+            kind=kind,
+        )

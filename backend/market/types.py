@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from backend.ids import AccountId, CalendarId, InstrumentId, PartyId
+from backend.ids import AccountId, CalendarId, FeedId, InstrumentId, PartyId
 
 
 class Unit(StrEnum):
@@ -314,6 +314,49 @@ class GoodsPrice:
     converted_unit: Unit
     rate: Rate | None = None
     differential: Differential | None = None
+
+
+class FeedKind(StrEnum):
+    """By which way a source's prices come."""
+
+    FILE = "file"
+    HTTP_PUSH = "http_push"
+    HTTP_PULL = "http_pull"
+    MQTT = "mqtt"
+
+
+class FeedFormat(StrEnum):
+    """What a source answers with when it is pulled."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """Where one source's prices of one instrument come from, and how that fares.
+
+    ``owner_party`` may post under the source; None: the platform's operators. ``credential`` is a
+    name; what is behind it is in no database.
+    """
+
+    id: FeedId
+    instrument_id: InstrumentId
+    source: str
+    kind: FeedKind
+    priority: int
+    owner_party: PartyId | None
+    url: str | None = None
+    form: FeedFormat | None = None
+    credential: str | None = None
+    every_s: int | None = None
+    public_key: bytes | None = None
+    retired_at: datetime | None = None
+    next_at: datetime | None = None
+    tried_at: datetime | None = None
+    succeeded_at: datetime | None = None
+    failures: int = 0
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

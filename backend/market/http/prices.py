@@ -14,8 +14,9 @@ from backend.market import service, store
 from backend.market.http import fields
 from backend.market.http.fields import AsFeed, Currency, InstrumentKey, MassUnit, Source
 from backend.market.rules import PRICE_ABS_MAX, PRICE_DECIMALS_MAX
+from backend.market.service.feeds import load_postable
 from backend.market.service.instruments import load_own_instrument
-from backend.market.types import Decision, NewPrice, PriceEvent, Quality, Quote, Recorded
+from backend.market.types import Decision, FeedKind, NewPrice, PriceEvent, Quality, Quote, Recorded
 from backend.parties.types import Actor
 
 router = APIRouter(prefix="/api", tags=["market"])
@@ -105,7 +106,9 @@ def add_price(
 ) -> RecordedView:
     """Store a price; the same sent again is a duplicate, another for that time is refused."""
     with db.acting(actor) as conn:
-        instrument = load_own_instrument(conn, actor, InstrumentId(instrument_id))
+        instrument = load_postable(
+            conn, actor, InstrumentId(instrument_id), body.source, FeedKind.HTTP_PUSH
+        )
         service.check_terms(instrument, body.currency, body.unit)
         price = NewPrice(source=body.source, at=body.time, value=body.value)
         return _recorded_view(
@@ -124,7 +127,9 @@ def import_prices(
 ) -> RecordedView:
     """Store a file of daily prices (header Date,Price), the whole of it or nothing."""
     with db.acting(actor) as conn:
-        instrument = load_own_instrument(conn, actor, InstrumentId(instrument_id))
+        instrument = load_postable(
+            conn, actor, InstrumentId(instrument_id), terms.source, FeedKind.FILE
+        )
         service.check_terms(instrument, terms.currency, terms.unit)
         recorded = service.import_price_csv(
             conn, instrument, terms.source, content, now, f"api:{actor.login}"

@@ -44,7 +44,8 @@ WITH RECURSIVE source (instrument_id, name) AS (
                            WHERE p.instrument_id = s.instrument_id AND p.source > s.name)
   FROM source s WHERE s.name IS NOT NULL
 )
-SELECT s.instrument_id, s.name, accepted.at, accepted.value, held.at, held.value
+SELECT s.instrument_id, s.name, accepted.at, accepted.value, held.at, held.value,
+  pw_priority(s.instrument_id, s.name)
 FROM source s
 LEFT JOIN LATERAL (
   SELECT p.at, p.value FROM price p
@@ -67,7 +68,7 @@ def load_heads(
 ) -> Mapping[InstrumentId, Sequence[SourceHead]]:
     """Return each instrument's sources with their newest quotes; none for one never quoted."""
     heads: dict[InstrumentId, list[SourceHead]] = {}
-    for instrument_id, source, at, value, held_at, held_value in conn.execute(
+    for instrument_id, source, at, value, held_at, held_value, priority in conn.execute(
         _HEADS, {"ids": list(ids)}
     ):
         heads.setdefault(instrument_id, []).append(
@@ -75,6 +76,7 @@ def load_heads(
                 source=source,
                 accepted=_quote(source, at, value, Quality.ACCEPTED),
                 held=_quote(source, held_at, held_value, Quality.HELD),
+                priority=priority,
             )
         )
     return heads

@@ -55,6 +55,7 @@ ROWS_OF: Final[dict[str, LiteralString]] = {
     "gateway_command": "gateway_id = %(gateway)s",
     "gateway_command_outcome": "gateway_id = %(gateway)s",
     "gateway_key": "gateway_id = %(gateway)s",
+    "feed": "instrument_id = ANY(%(instruments)s)",
     "grade": "instrument_id = ANY(%(instruments)s)",
     "grade_differential": "grade_id IN (SELECT id FROM grade WHERE instrument_id"
     " = ANY(%(instruments)s))",

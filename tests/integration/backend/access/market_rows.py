@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 from psycopg.types.range import DateRange
 
@@ -24,6 +25,7 @@ def add_market_rows(conn: Conn, plant: Plant) -> dict[str, Any]:
     )
     insert(conn, "calendar_day", calendar_id=calendar, day=NOW.date(), trades=False, name="x")
     differentials: list[int] = []
+    feeds: list[UUID] = []
     for instrument_id in plant.instruments.values():
         grade = insert(conn, "grade", instrument_id=instrument_id, code="A")
         differentials.append(
@@ -51,4 +53,21 @@ def add_market_rows(conn: Conn, plant: Plant) -> dict[str, Any]:
             decided_at=NOW,
         )
         insert(conn, "price_event", **key, happened_at=NOW, actor="x", what="held", reason="x")
-    return {"calendar": calendar, "differential": differentials[0]}
+        feed = insert(
+            conn,
+            "feed",
+            id=uuid4(),
+            instrument_id=instrument_id,
+            source="pulled",
+            kind="http_pull",
+            priority=2,
+            owner_party=lender.party_id,
+            url="https://127.0.0.1/x",
+            format="csv",
+            every_s=3_600,
+            next_at=NOW + timedelta(days=1),
+            created_by=lender.account_id,
+            created_at=NOW,
+        )
+        feeds.append(feed)
+    return {"feed": feeds[0], "calendar": calendar, "differential": differentials[0]}

@@ -88,6 +88,7 @@ def _parameters(everything: Everything) -> dict[str, Any]:
         "drawdown_id": ids["drawdown"],
         "form": "pdf",
         "facility_id": plant.facility_id,
+        "feed_id": ids["feed"],
         "incident_id": "none",
         "gateway_id": plant.gateway_id,
         "instrument_id": plant.instruments["copper"],

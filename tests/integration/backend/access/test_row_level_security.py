@@ -34,6 +34,7 @@ PLANT_STAFF: Final = frozenset({Role.LOGISTICS, Role.OPERATOR, Role.REGULATOR})
 LOTS: Final = frozenset({Role.LENDER, Role.BORROWER, Role.LOGISTICS, Role.REGULATOR})
 LOAN: Final = frozenset({Role.LENDER, Role.BORROWER, Role.REGULATOR})
 NOBODY: Final[frozenset[Role]] = frozenset()
+MARKET: Final = frozenset({Role.LENDER, Role.OPERATOR})
 
 # Who sees rows of the plant that is their own (operators and regulators: of any plant).
 SEES: Final[dict[str, frozenset[Role]]] = {
@@ -68,6 +69,7 @@ SEES: Final[dict[str, frozenset[Role]]] = {
     "gateway_command": PLANT_STAFF,
     "gateway_command_outcome": PLANT_STAFF,
     "gateway_key": PLANT,
+    "feed": MARKET | {Role.REGULATOR},
     "grade": ALL,
     "grade_differential": ALL,
     "image": PLANT,
@@ -134,7 +136,6 @@ PUBLIC: Final = frozenset(
 EVERYWHERE: Final = frozenset({Role.OPERATOR, Role.REGULATOR})
 
 _PLATFORM: Final = frozenset({Role.OPERATOR})
-_MARKET: Final = frozenset({Role.OPERATOR, Role.LENDER})
 # Who may add a row that concerns other parties than its own; nobody where a table is missing.
 ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "party": _PLATFORM,
@@ -147,7 +148,7 @@ ADDS_FOR_OTHERS: Final[dict[str, frozenset[Role]]] = {
     "gateway_command": _PLATFORM,
     "sensor_binding": _PLATFORM,
     "statement_file": _PLATFORM,
-    "commodity": _MARKET,
+    "commodity": MARKET,
 }
 # Who may change rows that concern other parties than its own.
 CHANGES_OF_OTHERS: Final[dict[str, frozenset[Role]]] = {
