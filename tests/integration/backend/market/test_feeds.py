@@ -54,7 +54,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(type(self).body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the library's
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401 - the library's
         """Say nothing."""
 
 
