@@ -5,11 +5,14 @@ can take it as it is.
 """
 
 import sys
+from collections.abc import Sequence
+from math import isfinite
 from typing import Final, Literal, cast
 
 import cbor2
 
 from schemas.errors import Malformation, MalformedError
+from schemas.quantities import QUALITY_CODES, Quality
 
 ElementCode = Literal["B", "H", "I", "Q", "h", "d"]
 Column = memoryview  # typeshed types a view by its element; ours are numbers either way.
@@ -50,3 +53,43 @@ def decode_column(code: ElementCode, item: object, field: str) -> Column:
             Malformation.BAD_COLUMN, field, data, f"bytes in multiples of {ITEM_BYTES[code]}"
         )
     return cast("Column", memoryview(data).cast(code))
+
+
+def check_lengths(group: str, rows: int, *columns: Sequence[object] | memoryview) -> None:
+    """Refuse columns of a group that are not all of ``rows`` elements.
+
+    Raises:
+        MalformedError: One is longer or shorter.
+    """
+    lengths = [len(column) for column in columns]
+    if any(length != rows for length in lengths):
+        raise MalformedError(
+            Malformation.BAD_COLUMN, group, str([rows, *lengths]), "columns of equal length"
+        )
+
+
+def check_index(field: str, column: memoryview, below: int) -> None:
+    """Refuse a column with an element that points beyond what there is.
+
+    Raises:
+        MalformedError: An element is ``below`` or more.
+    """
+    highest = max(column, default=-1)
+    if highest >= below:
+        raise MalformedError(Malformation.BAD_COLUMN, field, highest, f"below {below}")
+
+
+def check_finite(field: str, values: memoryview, qualities: memoryview) -> None:
+    """Refuse NaN and infinity, except from a reading that is marked bad: it has no number.
+
+    Raises:
+        MalformedError: A good or uncertain reading has no number.
+    """
+    if isfinite(sum(values)):
+        return
+    # Also reached when finite values overflow in the sum.
+    for value, quality in zip(values, qualities, strict=True):
+        if not isfinite(value) and quality != QUALITY_CODES[Quality.BAD]:
+            raise MalformedError(
+                Malformation.BAD_COLUMN, field, value, "finite, or of bad quality"
+            )

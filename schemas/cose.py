@@ -151,6 +151,10 @@ def _refuse_tag(value: object, immutable: bool) -> NoReturn:
     raise ValueError("a tag that has no place here")
 
 
+_ARRAY: Final = 0x80  # RFC 8949, 3.1: major type 4, and how a length that does not fit follows.
+_ONE_BYTE_LENGTH: Final = 24
+_TWO_BYTE_LENGTH: Final = 25
+
 # Every tag that cbor2 6.2 decodes by itself (tests/unit/schemas finds a new one).
 _REFUSED_TAGS: Final[dict[int, Callable[[Any, bool], Any]]] = dict.fromkeys(
     (
@@ -186,3 +190,12 @@ def _decode_protected(protected: bytes) -> tuple[str, bytes]:
 
 def _not_sign1(field: str, bound: str) -> MalformedError:
     return MalformedError(Malformation.NOT_COSE_SIGN1, field, "something else", bound)
+
+
+def array_head(length: int) -> bytes:
+    """Return how an array of ``length`` elements begins (RFC 8949, 3.1); of at most 65,535."""
+    if length < _ONE_BYTE_LENGTH:
+        return bytes((_ARRAY | length,))
+    if length <= 0xFF:
+        return bytes((_ARRAY | _ONE_BYTE_LENGTH, length))
+    return bytes((_ARRAY | _TWO_BYTE_LENGTH,)) + length.to_bytes(2, "big")

@@ -12,14 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from math import isfinite
 from typing import Final, cast
 
 import cbor2
 
 from schemas.bodies import body_field
-from schemas.columns import ElementCode, decode_column, encode_column
-from schemas.cose import Sign1, check_content_type, decode_cbor
+from schemas.columns import (
+    ElementCode,
+    check_finite,
+    check_index,
+    check_lengths,
+    decode_column,
+    encode_column,
+)
+from schemas.cose import Sign1, array_head, check_content_type, decode_cbor
 from schemas.errors import Malformation, MalformedError
 from schemas.fields import (
     bytes_field,
@@ -29,7 +35,7 @@ from schemas.fields import (
     optional_bytes_field,
     uint_field,
 )
-from schemas.quantities import QUALITY_CODES, EventType, Quality, Quantity
+from schemas.quantities import QUALITY_CODES, EventType, Quantity
 
 CONTENT_TYPE: Final = "application/pledgewatch-envelope+cbor"
 VERSION: Final = 1
@@ -44,9 +50,6 @@ HASH_BYTES: Final = 32
 GENESIS_HASH: Final = bytes(HASH_BYTES)  # "Previous" of envelope number 1.
 RSSI_UNKNOWN: Final = -32_768
 _FIELDS: Final = 10
-_ARRAY: Final = 0x80  # RFC 8949, 3.1: major type 4, and how a length that does not fit follows.
-_ONE_BYTE_LENGTH: Final = 24
-_TWO_BYTE_LENGTH: Final = 25
 
 SensorTable = tuple[tuple[str, Quantity | None], ...]
 
@@ -172,14 +175,14 @@ def encode_payload(envelope: Envelope, sensor_rows: bytes | None = None) -> byte
     columns = cbor2.dumps(_columns(envelope.scalars, envelope.sightings, envelope.events))
     # Both are short arrays, whose head is one byte: their elements stand in the payload's own.
     return b"".join(
-        (_array_head(_FIELDS), head[1:], _array_head(len(envelope.sensors)), rows, columns[1:])
+        (array_head(_FIELDS), head[1:], array_head(len(envelope.sensors)), rows, columns[1:])
     )
 
 
 def encode_sensor_rows(rows: Sequence[tuple[str, Quantity | None]]) -> bytes:
     """Return rows of a sensor table as they stand in an envelope, end to end."""
     encoded = cbor2.dumps(_sensor_fields(rows))
-    return encoded[len(_array_head(len(rows))) :]
+    return encoded[len(array_head(len(rows))) :]
 
 
 def encode_content(
@@ -195,15 +198,6 @@ def _clock_fields(clock: Clock) -> list[object]:
 
 def _sensor_fields(rows: Sequence[tuple[str, Quantity | None]]) -> list[object]:
     return [[name, quantity and str(quantity)] for name, quantity in rows]
-
-
-def _array_head(length: int) -> bytes:
-    """Return how an array of ``length`` elements begins (RFC 8949, 3.1); of at most 65,535."""
-    if length < _ONE_BYTE_LENGTH:
-        return bytes((_ARRAY | length,))
-    if length <= 0xFF:
-        return bytes((_ARRAY | _ONE_BYTE_LENGTH, length))
-    return bytes((_ARRAY | _TWO_BYTE_LENGTH,)) + length.to_bytes(2, "big")
 
 
 def _columns(s: Scalars, g: Sightings, e: Events) -> list[object]:
@@ -327,10 +321,10 @@ def decode_scalars(item: object, sensors: int, offset: ElementCode) -> Scalars:
         value=decode_column("d", parts[2], "scalars.value"),
         quality=decode_column("B", parts[3], "scalars.quality"),
     )
-    _check_lengths("scalars", len(columns), columns.offset_us, columns.value, columns.quality)
-    _check_index("scalars.sensor", columns.sensor, sensors)
-    _check_index("scalars.quality", columns.quality, len(QUALITY_CODES))
-    _check_finite(columns)
+    check_lengths("scalars", len(columns), columns.offset_us, columns.value, columns.quality)
+    check_index("scalars.sensor", columns.sensor, sensors)
+    check_index("scalars.quality", columns.quality, len(QUALITY_CODES))
+    check_finite("scalars.value", columns.value, columns.quality)
     return columns
 
 
@@ -350,7 +344,7 @@ def decode_sightings(item: object, sensors: int, offset: ElementCode) -> Sightin
         rssi_cdbm=decode_column("h", parts[5], "sightings.rssi_cdbm"),
         count=decode_column("H", parts[6], "sightings.count"),
     )
-    _check_lengths(
+    check_lengths(
         "sightings",
         len(columns),
         columns.offset_us,
@@ -359,8 +353,8 @@ def decode_sightings(item: object, sensors: int, offset: ElementCode) -> Sightin
         columns.rssi_cdbm,
         columns.count,
     )
-    _check_index("sightings.sensor", columns.sensor, sensors)
-    _check_index("sightings.epc_length", columns.epc_length, EPC_BYTES_MAX + 1)
+    check_index("sightings.sensor", columns.sensor, sensors)
+    check_index("sightings.epc_length", columns.epc_length, EPC_BYTES_MAX + 1)
     if sum(columns.epc_length) != len(columns.epcs):
         raise MalformedError(
             Malformation.BAD_COLUMN, "sightings.epcs", len(columns.epcs), "the sum of epc_length"
@@ -388,35 +382,9 @@ def decode_events(item: object, sensors: int, offset: ElementCode) -> Events:
         body=bodies,
         image_sha256=images,
     )
-    _check_lengths("events", len(columns), columns.offset_us, types, bodies, images)
-    _check_index("events.sensor", columns.sensor, sensors)
+    check_lengths("events", len(columns), columns.offset_us, types, bodies, images)
+    check_index("events.sensor", columns.sensor, sensors)
     return columns
-
-
-def _check_lengths(group: str, rows: int, *columns: Sequence[object] | memoryview) -> None:
-    lengths = [len(column) for column in columns]
-    if any(length != rows for length in lengths):
-        raise MalformedError(
-            Malformation.BAD_COLUMN, group, str([rows, *lengths]), "columns of equal length"
-        )
-
-
-def _check_index(field: str, column: memoryview, below: int) -> None:
-    highest = max(column, default=-1)
-    if highest >= below:
-        raise MalformedError(Malformation.BAD_COLUMN, field, highest, f"below {below}")
-
-
-def _check_finite(scalars: Scalars) -> None:
-    """Refuse NaN and infinity, except from a reading that is marked bad: it has no number."""
-    if isfinite(sum(scalars.value)):
-        return
-    # Also reached when finite values overflow in the sum.
-    for value, quality in zip(scalars.value, scalars.quality, strict=True):
-        if not isfinite(value) and quality != QUALITY_CODES[Quality.BAD]:
-            raise MalformedError(
-                Malformation.BAD_COLUMN, "scalars.value", value, "finite, or of bad quality"
-            )
 
 
 def check_quantities(sensors: SensorTable, scalars: Scalars) -> None:

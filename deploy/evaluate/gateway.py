@@ -281,6 +281,7 @@ class GatewayTwin:
             name: self.channels.id_of(self.gateway, name, None)
             for name in dict.fromkeys(event.sensor for event in events)
         }
+        channels = _of_each([c.channel for c in columns], [len(c.at_us) for c in columns])
         event_at_us, event_envelope = at_us[sights:].tolist(), envelope[sights:].tolist()
         numbers = number[envelope[sights:]].tolist()
         return Reported(
@@ -295,9 +296,7 @@ class GatewayTwin:
             values=Values(
                 at_us=at_us[:values],
                 true_us=value_us,
-                channel=_of_each([c.channel for c in columns], [len(c.at_us) for c in columns])[
-                    by_time
-                ],
+                channel=channels[by_time],
                 envelope=envelope[:values],
                 value=_cat([c.value for c in columns], np.float64)[by_time],
                 quality=_cat([c.quality for c in columns], np.int16)[by_time],

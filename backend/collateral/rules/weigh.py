@@ -7,7 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from backend.collateral.rules.load import BAND_SHARE, DROP, allowed_g, expected_net_g, expected_of
+from backend.collateral.rules.load import (
+    BAND_SHARE,
+    DROP,
+    Expected,
+    allowed_g,
+    expected_net_g,
+    expected_of,
+)
 from backend.collateral.rules.load_base import moved_base
 from backend.collateral.rules.load_physics import BUMP_US, REGISTERED_SHARE, UNDOUBTED_SHARE
 from backend.collateral.rules.load_runs import CONFIRMING_READINGS
@@ -127,12 +134,7 @@ def decide_load(
     if memory.last_g is None and memory.drop.since is None:
         return None
     expected = expected_of(setup, binding)
-    reference_g, off_g = expected.gross_g, expected.tolerance_g
-    base = None if memory.base is None else moved_base(memory.base, expected)
-    if base is not None:
-        warmth_c = np.array([np.nan if memory.warmth_c is None else memory.warmth_c])
-        allowed = allowed_g(base, expected.tolerance_g, warmth_c, np.array([now_us]))
-        reference_g, off_g = base.gross_g, int(allowed[0])
+    reference_g, off_g = _reference_of(memory, expected, now_us)
     run = _run_of(setup, memory, reference_g, off_g)
     level = run.level or run.since
     net_g = expected_net_g(setup)
@@ -141,21 +143,17 @@ def decide_load(
         missing_g = max(1, int(reference_g - level.value))
         match = explain(missing_g, setup.items, off_g)
         matters_g = max(1, min(matters(setup, binding), expected.gross_g))
-        is_short = (
-            run is memory.drop
-            or missing_g >= matters_g
-            or level.value < expected.gross_g - expected.tolerance_g
-        )
+        is_below = level.value < expected.gross_g - expected.tolerance_g
+        is_short = run is memory.drop or missing_g >= matters_g or is_below
         says = Says.SHORT if is_short else Says.LIGHT
     confirmed = run.readings >= CONFIRMING_READINGS
     step_g = max(STEP_G_MIN, binding.tolerance_mass_g // 4)
     net_missing_g = max(0, missing_g - sum(item.tare_mass_g for item in gone))
+    # One weight alone locks, and revalues nothing.
     measured_g = max(0, net_g - min(off_g, expected.tolerance_g))
+    short_g = UNCONFIRMED_SHORT_G
     if says is not Says.WHOLE and confirmed:
         measured_g = max(0, net_g - net_missing_g - off_g) // step_g * step_g
-    # One weight alone locks, and revalues nothing.
-    short_g = UNCONFIRMED_SHORT_G
-    if confirmed:
         short_g = max(short_g, min(net_g, net_missing_g) // step_g * step_g)
     return Load(
         binding=binding,
@@ -183,6 +181,16 @@ def _vouched_us(memory: LoadMemory, weighed_us: int) -> int:
     if is_frozen(memory.still) and memory.still.since is not None:
         begins.append(memory.still.since.made_us)
     return min(begins)
+
+
+def _reference_of(memory: LoadMemory, expected: Expected, now_us: int) -> tuple[int, int]:
+    """Return the gross mass that a weight is held against, and how far it may be off it."""
+    base = None if memory.base is None else moved_base(memory.base, expected)
+    if base is None:
+        return expected.gross_g, expected.tolerance_g
+    warmth_c = np.array([np.nan if memory.warmth_c is None else memory.warmth_c])
+    allowed = allowed_g(base, expected.tolerance_g, warmth_c, np.array([now_us]))
+    return base.gross_g, int(allowed[0])
 
 
 def matters(setup: LotSetup, binding: Binding) -> int:
