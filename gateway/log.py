@@ -41,7 +41,6 @@ def configure_logging(level: LogLevel = LogLevel.INFO, stream: TextIO = sys.stde
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(file=stream),
-        cache_logger_on_first_use=True,
     )
 
 

@@ -4,6 +4,7 @@ pytest_plugins = (
     "tests.fixtures.database",
     "tests.fixtures.api",
     "tests.fixtures.leaks",
+    "tests.fixtures.logs",
     "tests.fixtures.order",
     "tests.fixtures.passwords",
     "tests.fixtures.properties",

@@ -14,7 +14,7 @@ from backend.money import MINOR_MAX
 router = APIRouter(prefix="/api/journal", tags=["journal"])
 
 
-class AccountView(BaseModel):
+class JournalAccountView(BaseModel):
     """An account, with what stands and what is reserved on its normal side, in minor units."""
 
     id: UUID
@@ -26,7 +26,7 @@ class AccountView(BaseModel):
     reserved_minor: int
 
 
-class LineView(BaseModel):
+class JournalLineView(BaseModel):
     """An entry of a transfer; ``phase`` tells money from a reserve and from its end."""
 
     number: int
@@ -43,12 +43,12 @@ class LineView(BaseModel):
 
 
 @router.get("/accounts")
-def list_journal_accounts(owner: UUID, db: Db, actor: CurrentActor) -> list[AccountView]:
+def list_journal_accounts(owner: UUID, db: Db, actor: CurrentActor) -> list[JournalAccountView]:
     """Return the accounts of a facility's, or the caller's own, book as they stand."""
     with db.acting(actor) as conn:
         found = store.list_accounts(conn, owner)
     return [
-        AccountView(
+        JournalAccountView(
             id=each.id,
             kind=each.kind,
             currency=each.currency,
@@ -67,12 +67,12 @@ def list_journal_entries(
     db: Db,
     actor: CurrentActor,
     before: Annotated[int, Query(ge=1, le=MINOR_MAX)] = MINOR_MAX,
-) -> list[LineView]:
+) -> list[JournalLineView]:
     """Return the entries of a facility's, or the caller's own, book; newest first."""
     with db.acting(actor) as conn:
         found = store.list_lines(conn, owner, before)
     return [
-        LineView(
+        JournalLineView(
             number=each.number,
             transfer_id=each.id,
             at=each.at,

@@ -15,14 +15,14 @@ from backend.settlement.service import accounts, exceptions, prompts
 from backend.settlement.service.statements import receive_statement
 from backend.settlement.store import lines as line_store
 from backend.settlement.store import statements as statement_store
-from backend.settlement.types import DedicatedAccount, Line, LineState, StatementFile
+from backend.settlement.types import DedicatedAccount, Line, StatementFile, StatementLineState
 
 router = APIRouter(prefix="/api/settlement", tags=["settlement"])
 
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class AccountBody(BaseModel):
+class DedicatedAccountBody(BaseModel):
     """A bank account whose statements will come; without a facility, the lender's for all."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +33,7 @@ class AccountBody(BaseModel):
     facility_id: UUID | None = None
 
 
-class AccountView(BaseModel):
+class DedicatedAccountView(BaseModel):
     """A dedicated account."""
 
     id: UUID
@@ -59,7 +59,7 @@ class FileView(BaseModel):
     not_booked: int
 
 
-class LineView(BaseModel):
+class StatementLineView(BaseModel):
     """A payment of a statement, and where it belongs or why a person must say."""
 
     id: UUID
@@ -112,7 +112,9 @@ class PromptView(BaseModel):
 
 
 @router.post("/accounts", status_code=201)
-def open_settlement_account(body: AccountBody, db: Db, actor: AsLender, now: Now) -> AccountView:
+def open_settlement_account(
+    body: DedicatedAccountBody, db: Db, actor: AsLender, now: Now
+) -> DedicatedAccountView:
     """Register a bank account whose statements will come."""
     facility_id = None if body.facility_id is None else FacilityId(body.facility_id)
     asked = (body.number, body.currency, body.name)
@@ -121,7 +123,7 @@ def open_settlement_account(body: AccountBody, db: Db, actor: AsLender, now: Now
 
 
 @router.get("/accounts")
-def list_settlement_accounts(db: Db, actor: CurrentActor) -> list[AccountView]:
+def list_settlement_accounts(db: Db, actor: CurrentActor) -> list[DedicatedAccountView]:
     """Return the dedicated accounts that the caller may see."""
     with db.acting(actor) as conn:
         return [_account_view(each) for each in statement_store.list_accounts(conn)]
@@ -129,7 +131,7 @@ def list_settlement_accounts(db: Db, actor: CurrentActor) -> list[AccountView]:
 
 @router.post("/statements.xml", status_code=202)
 def import_statement(
-    content: Annotated[bytes, Body(media_type="application/xml")],
+    content: Annotated[bytes, Body(media_type="application/octet-stream")],
     db: Db,
     actor: AsOperator,
     now: Now,
@@ -158,20 +160,22 @@ def get_statement(file_id: UUID, db: Db, actor: CurrentActor) -> FileView:
 
 @router.get("/lines")
 def list_settlement_lines(
-    db: Db, actor: CurrentActor, state: Annotated[LineState | None, Query()] = None
-) -> list[LineView]:
+    db: Db, actor: CurrentActor, state: Annotated[StatementLineState | None, Query()] = None
+) -> list[StatementLineView]:
     """Return payments of statements, newest first; ``state=exception`` is the queue."""
     with db.acting(actor) as conn:
         return [_line_view(each) for each in line_store.list_lines(conn, state)]
 
 
 @router.post("/lines/{line_id}/assign")
-def assign_line(line_id: UUID, body: AssignBody, db: Db, actor: AsLender, now: Now) -> LineView:
+def assign_line(
+    line_id: UUID, body: AssignBody, db: Db, actor: AsLender, now: Now
+) -> StatementLineView:
     """Say where the money of an exception belongs."""
     if (body.facility_id is None) == (body.drawdown_id is None):
         raise InvalidError("facility_id, drawdown_id", "both or none", "exactly one of them")
 
-    def assign() -> LineView:
+    def assign() -> StatementLineView:
         with db.acting(actor) as conn:
             if body.facility_id is not None:
                 key = FacilityId(body.facility_id)
@@ -186,10 +190,12 @@ def assign_line(line_id: UUID, body: AssignBody, db: Db, actor: AsLender, now: N
 
 
 @router.post("/lines/{line_id}/return")
-def return_line(line_id: UUID, body: ReturnBody, db: Db, actor: AsLender, now: Now) -> LineView:
+def return_line(
+    line_id: UUID, body: ReturnBody, db: Db, actor: AsLender, now: Now
+) -> StatementLineView:
     """Have the money of an exception sent back; the bank's debit for it names this line's id."""
 
-    def send_back() -> LineView:
+    def send_back() -> StatementLineView:
         with db.acting(actor) as conn:
             return _line_view(exceptions.send_back(conn, actor, line_id, body.reason, now))
 
@@ -216,8 +222,8 @@ def list_prompts(db: Db, actor: CurrentActor, now: Now) -> list[PromptView]:
     ]
 
 
-def _account_view(account: DedicatedAccount) -> AccountView:
-    return AccountView(
+def _account_view(account: DedicatedAccount) -> DedicatedAccountView:
+    return DedicatedAccountView(
         id=account.id,
         number=account.number,
         currency=account.currency,
@@ -242,8 +248,8 @@ def _file_view(file: StatementFile) -> FileView:
     )
 
 
-def _line_view(line: Line) -> LineView:
-    return LineView(
+def _line_view(line: Line) -> StatementLineView:
+    return StatementLineView(
         id=line.id,
         account_number=line.line.account_number,
         booked_on=line.line.booked_on,

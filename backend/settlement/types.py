@@ -16,7 +16,7 @@ class Direction(StrEnum):
     DEBIT = "debit"
 
 
-class LineState(StrEnum):
+class StatementLineState(StrEnum):
     """How far a line has come."""
 
     RECEIVED = "received"
@@ -128,7 +128,7 @@ class Line:
     account_id: UUID
     file_id: UUID
     line: BankLine
-    state: LineState
+    state: StatementLineState
     why: Why | None
     detail: str
     facility_id: FacilityId | None

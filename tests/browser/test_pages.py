@@ -71,6 +71,14 @@ def _pages(site: LiveSite, role: Role) -> list[str]:
     }[role]
 
 
+# The innermost elements that reach beyond the screen, but for what scrolls by itself.
+WIDEST = """
+() => [...document.querySelectorAll("main *")].filter(each =>
+  each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".scroll")
+  ).slice(-3).map(each => each.outerHTML.slice(0, 160))
+"""
+
+
 def test_pages_are_sound_on_a_phone(site: LiveSite, open_window: OpenWindow, db: Database) -> None:
     """At 320 pixels nothing overflows, everything has a name, and the browser complains not."""
     known = site.plant.actors
@@ -82,7 +90,7 @@ def test_pages_are_sound_on_a_phone(site: LiveSite, open_window: OpenWindow, db:
             page = window.open(path)
             faults = page.evaluate(FAULTS)
             if page.evaluate("document.documentElement.scrollWidth") > PHONE:
-                faults.append("wider than the screen")
+                faults.append(f"wider than the screen: {page.evaluate(WIDEST)}")
             if faults or window.complaints:
                 found[f"{role.value} {path}"] = faults + window.complaints
 

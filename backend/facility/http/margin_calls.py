@@ -1,7 +1,7 @@
 """Routes of margin calls: their history, and what a lender does with the one that stands."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -33,9 +33,7 @@ def extend_margin_call(
     facility_id: UUID, body: ExtendBody, db: Db, actor: AsLender, now: Now
 ) -> MarginCallView:
     """Give the borrower longer; a call that could be enforced is open again."""
-    if body.deadline_at.tzinfo is None:
-        raise InvalidError("deadline_at", body.deadline_at.isoformat(), "a time with its zone")
-    until = body.deadline_at.astimezone(UTC), body.reason
+    until = _moment(body.deadline_at), body.reason
     key = FacilityId(facility_id)
     return _done(db, actor, lambda conn: margin.extend(conn, actor, key, until, now))
 
@@ -64,3 +62,13 @@ def _done(db: Database, actor: Actor, act: Callable[[Conn], MarginCall]) -> Marg
             return call_view(act(conn))
 
     return db.retrying(done)
+
+
+def _moment(at: datetime) -> datetime:
+    """Return a time in UTC; one without its zone, or beyond the calendar, is refused."""
+    try:
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except OverflowError:
+        pass
+    raise InvalidError("deadline_at", at.isoformat(), "a time with its zone, of years 1 to 9999")

@@ -17,10 +17,10 @@ from backend.settlement.types import (
     Direction,
     Disburses,
     Line,
-    LineState,
     Promised,
     Repays,
     Returns,
+    StatementLineState,
     Target,
     Unclear,
     Undoes,
@@ -82,7 +82,7 @@ def check_target(line: BankLine, target: Target) -> Unclear | None:
 def decide_debit(line: BankLine, promised: Promised | None, returning: Line | None) -> Decision:
     """Return what was paid out."""
     if returning is not None:
-        if returning.state is LineState.RETURNING and _same_money(returning.line, line):
+        if returning.state is StatementLineState.RETURNING and _same_money(returning.line, line):
             return Returns(line_id=returning.id)
         return Unclear(why=Why.AMOUNT_DIFFERS, detail="it is not what was to be sent back")
     if promised is None:
@@ -111,7 +111,7 @@ def decide_reversal(line: BankLine, earlier: Sequence[Line]) -> Decision:
         for each in earlier
         if not each.line.is_reversal
         and each.line.direction is not line.direction
-        and each.state in (LineState.MATCHED, LineState.EXCEPTION)
+        and each.state in (StatementLineState.MATCHED, StatementLineState.EXCEPTION)
         and (each.line.amount_minor, each.line.currency) == (line.amount_minor, line.currency)
         and _same_names(each.line, line)
     ]

@@ -14,7 +14,7 @@ from backend.settlement.rules.matching import check_target
 from backend.settlement.service.matching import Working, carry_out, targets_of
 from backend.settlement.store import lines, statements
 from backend.settlement.store.lines import LineEvent, Place
-from backend.settlement.types import Disburses, Line, LineState, Repays
+from backend.settlement.types import Disburses, Line, Repays, StatementLineState
 
 
 def assign_credit(
@@ -79,7 +79,7 @@ def send_back(conn: Conn, actor: Actor, line_id: UUID, reason: str, now: datetim
     if not work.came:
         raise NotResolvableError(line_id, "the money went out and can not be sent back")
     work.move("returning", Kind.UNALLOCATED_IN, Kind.RETURNING, "to be sent back")
-    work.save(line_id, Place(state=LineState.RETURNING), "returning", reason)
+    work.save(line_id, Place(state=StatementLineState.RETURNING), "returning", reason)
     return _loaded(work)
 
 
@@ -87,7 +87,7 @@ def _hold(conn: Conn, actor: Actor, line_id: UUID, now: datetime) -> Working:
     line = lines.hold_line(conn, line_id)
     if line is None:
         raise NotFoundError("line", line_id)
-    if line.state is not LineState.EXCEPTION:
+    if line.state is not StatementLineState.EXCEPTION:
         raise NotAnExceptionError(line_id, line.state.value)
     account = statements.load_account(conn, line.account_id)
     assert account is not None

@@ -25,9 +25,9 @@ from backend.settlement.types import (
     Direction,
     Disburses,
     Line,
-    LineState,
     Repays,
     Returns,
+    StatementLineState,
     Target,
     Unclear,
     Undoes,
@@ -92,7 +92,7 @@ class Working:
 def match_line(conn: Conn, line_id: UUID, now: datetime, actor: str) -> None:
     """Place a line that waits, by what is on it; a person's, if that is not enough."""
     line = lines.hold_line(conn, line_id)
-    if line is None or line.state is not LineState.RECEIVED:
+    if line is None or line.state is not StatementLineState.RECEIVED:
         return
     account = statements.load_account(conn, line.account_id)
     assert account is not None
@@ -109,8 +109,8 @@ def match_line(conn: Conn, line_id: UUID, now: datetime, actor: str) -> None:
 def leave_to_person(conn: Conn, line_id: UUID, detail: str, now: datetime, actor: str) -> None:
     """Make an exception of a line that waits and that nothing could be done with."""
     line = lines.hold_line(conn, line_id)
-    if line is not None and line.state is LineState.RECEIVED:
-        place = Place(state=LineState.EXCEPTION, why=Why.FAILED, detail=detail)
+    if line is not None and line.state is StatementLineState.RECEIVED:
+        place = Place(state=StatementLineState.EXCEPTION, why=Why.FAILED, detail=detail)
         event = LineEvent(at=now, actor=actor, what="exception", detail=detail)
         lines.save_place(conn, line_id, place, event)
 
@@ -149,29 +149,43 @@ def carry_out(work: Working, decision: Decision) -> None:
         case Repays(facility_id=key):
             receipts.take_receipt(work.conn, work.receipt(key), work.at, work.actor)
             place = Place(
-                state=LineState.MATCHED, facility_id=key, repayment_id=RepaymentId(work.line.id)
+                state=StatementLineState.MATCHED,
+                facility_id=key,
+                repayment_id=RepaymentId(work.line.id),
             )
             work.save(work.line.id, place, "repaid")
         case Confirms(facility_id=key, repayment_id=repayment_id):
             receipts.confirm_repayment(work.conn, work.receipt(key), work.at, work.actor)
-            place = Place(state=LineState.MATCHED, facility_id=key, repayment_id=repayment_id)
+            place = Place(
+                state=StatementLineState.MATCHED, facility_id=key, repayment_id=repayment_id
+            )
             work.save(work.line.id, place, "confirmed")
         case Disburses(facility_id=key, drawdown_id=drawdown_id):
             paid = work.receipt(key)
             receipts.confirm_drawdown(work.conn, drawdown_id, paid, work.at, work.actor)
-            place = Place(state=LineState.MATCHED, facility_id=key, drawdown_id=drawdown_id)
+            place = Place(
+                state=StatementLineState.MATCHED, facility_id=key, drawdown_id=drawdown_id
+            )
             work.save(work.line.id, place, "disbursed")
         case Returns(line_id=original):
             work.move("returned", Kind.RETURNING, Kind.UNALLOCATED_OUT, "sent back")
             work.save(
-                original, Place(state=LineState.REVERSED, other_line=work.line.id), "returned"
+                original,
+                Place(state=StatementLineState.REVERSED, other_line=work.line.id),
+                "returned",
             )
-            work.save(work.line.id, Place(state=LineState.MATCHED, other_line=original), "returns")
+            work.save(
+                work.line.id,
+                Place(state=StatementLineState.MATCHED, other_line=original),
+                "returns",
+            )
         case Undoes(line_id=original):
             _undo(work, original)
         case Unclear(why=why, detail=detail):
             work.save(
-                work.line.id, Place(state=LineState.EXCEPTION, why=why, detail=detail), "exception"
+                work.line.id,
+                Place(state=StatementLineState.EXCEPTION, why=why, detail=detail),
+                "exception",
             )
         case _:
             assert_never(decision)
@@ -181,7 +195,7 @@ def _undo(work: Working, original_id: UUID) -> None:
     """Take an earlier line back: what it had done is undone by reversing entries."""
     original = lines.hold_line(work.conn, original_id)
     assert original is not None
-    if original.facility_id is not None and original.state is LineState.MATCHED:
+    if original.facility_id is not None and original.state is StatementLineState.MATCHED:
         repayment_id = lines.load_repayment_of(work.conn, original_id)
         why = f"taken back by the bank: line {work.line.id}"
         if repayment_id == original_id:
@@ -194,10 +208,12 @@ def _undo(work: Working, original_id: UUID) -> None:
             receipts.unconfirm_repayment(work.conn, came, work.at, work.actor)
     work.move("undone", Kind.UNALLOCATED_IN, Kind.UNALLOCATED_OUT, "taken back by the bank")
     place = Place(
-        state=LineState.REVERSED, facility_id=original.facility_id, other_line=work.line.id
+        state=StatementLineState.REVERSED,
+        facility_id=original.facility_id,
+        other_line=work.line.id,
     )
     work.save(original_id, place, "reversed")
     place = Place(
-        state=LineState.MATCHED, facility_id=original.facility_id, other_line=original_id
+        state=StatementLineState.MATCHED, facility_id=original.facility_id, other_line=original_id
     )
     work.save(work.line.id, place, "reverses")

@@ -16,8 +16,8 @@ from backend.settlement.types import (
     Declared,
     Direction,
     Line,
-    LineState,
     Promised,
+    StatementLineState,
     Why,
 )
 
@@ -57,7 +57,7 @@ WHERE d.id = %(id)s AND (f.id = %(owner)s OR f.lender_party = %(owner)s)
 class Place:
     """What a line is, once that is known."""
 
-    state: LineState
+    state: StatementLineState
     why: Why | None = None
     detail: str = ""
     facility_id: FacilityId | None = None
@@ -138,7 +138,7 @@ def load_line(conn: Conn, line_id: UUID) -> Line | None:
     return None if row is None else _line(row)
 
 
-def list_lines(conn: Conn, state: LineState | None) -> Sequence[Line]:
+def list_lines(conn: Conn, state: StatementLineState | None) -> Sequence[Line]:
     """Return the newest lines in a state, or in any, newest first."""
     query = (
         f"{_LINE} WHERE %(state)s::text IS NULL OR l.state = %(state)s"
@@ -255,7 +255,7 @@ def _line(row: TupleRow) -> Line:
             remittance=row[14],
             counterparty=row[15],
         ),
-        state=LineState(row[16]),
+        state=StatementLineState(row[16]),
         why=None if row[17] is None else Why(row[17]),
         detail=row[18],
         facility_id=None if row[19] is None else FacilityId(row[19]),

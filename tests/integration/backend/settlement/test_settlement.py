@@ -15,7 +15,7 @@ from backend.settlement.service import exceptions
 from backend.settlement.service.accounts import open_account
 from backend.settlement.service.statements import receive_statement
 from backend.settlement.store import lines as line_store
-from backend.settlement.types import FileState, Line, LineState, StatementFile, Why
+from backend.settlement.types import FileState, Line, StatementFile, StatementLineState, Why
 from tests.builders import NOW
 from tests.camt import Pay, camt
 from tests.integration.backend.facility.lending import (
@@ -50,7 +50,7 @@ def take(db: Database, content: bytes) -> StatementFile:
         return receive_statement(conn, content, "test", NOW)
 
 
-def found(db: Database, state: LineState | None = None) -> list[Line]:
+def found(db: Database, state: StatementLineState | None = None) -> list[Line]:
     """Return the lines in a state."""
     with db.working() as conn:
         return list(line_store.list_lines(conn, state))
@@ -79,7 +79,7 @@ def test_sales_proceeds_repay_by_themselves_and_once(db: Database) -> None:
             take(db, camt(pay, number=IBAN, kind=kind, message=message))
 
     assert owed(db, plant) == 60_000
-    assert [line.state for line in found(db)] == [LineState.MATCHED]
+    assert [line.state for line in found(db)] == [StatementLineState.MATCHED]
     books = stands(db, plant.facility_id)
     assert (books["bank"], books["unallocated_in"], books["principal"]) == (40_000, 0, 60_000)
 
@@ -112,7 +112,7 @@ def test_what_nobody_can_place_waits_for_a_person(db: Database) -> None:
             number=IBAN,
         ),
     )
-    waiting = {line.line.entry_key: line for line in found(db, LineState.EXCEPTION)}
+    waiting = {line.line.entry_key: line for line in found(db, StatementLineState.EXCEPTION)}
     why = {key: line.why for key, line in waiting.items()}
     assert why == {
         "B1": Why.NO_REFERENCE,
@@ -132,10 +132,10 @@ def test_what_nobody_can_place_waits_for_a_person(db: Database) -> None:
     assert owed(db, plant) == 7_000
     states = {line.line.entry_key: line.state for line in found(db)}
     assert states == {
-        "B1": LineState.MATCHED,
-        "B2": LineState.REVERSED,
-        "B3": LineState.EXCEPTION,
-        "B4": LineState.MATCHED,
+        "B1": StatementLineState.MATCHED,
+        "B2": StatementLineState.REVERSED,
+        "B3": StatementLineState.EXCEPTION,
+        "B4": StatementLineState.MATCHED,
     }
     with db.working() as conn:
         kept = list_accounts(conn, actor.party_id)
@@ -191,9 +191,9 @@ def test_a_reversal_undoes_by_reversing_entries(db: Database) -> None:
 
     assert owed(db, plant) == 50_000
     places = {line.line.entry_key: (line.state, line.why) for line in found(db)}
-    assert places["B1"] == (LineState.REVERSED, None)
-    assert places["reversal B2"] == (LineState.MATCHED, None)
-    assert places["reversal B3"] == (LineState.EXCEPTION, Why.NO_ORIGINAL)
+    assert places["B1"] == (StatementLineState.REVERSED, None)
+    assert places["reversal B2"] == (StatementLineState.MATCHED, None)
+    assert places["reversal B3"] == (StatementLineState.EXCEPTION, Why.NO_ORIGINAL)
     books = stands(db, plant.facility_id)
     assert (books["principal"], books["bank"], books["unallocated_out"]) == (
         50_000,
