@@ -93,7 +93,7 @@ async def test_daemon_survives_a_full_disk_and_tells_what_it_cost(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_half_a_minute_of_a_full_disk_and_no_receipts_loses_nothing(
     small_disk: Path, broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
@@ -110,8 +110,10 @@ async def test_half_a_minute_of_a_full_disk_and_no_receipts_loses_nothing(
             await until(lambda: site.polls > begun + enough, 90.0)
             ballast.unlink()
             site.backend.forget = lambda _number: False
-            await until(lambda: bool(disk_faults(site)), 60.0)
-            site.resting = True
+            site.resting = (
+                True  # 30,000 readings wait, behind a pause of the uplink.
+            )
+            await until(lambda: bool(disk_faults(site)), 150.0)
             await site.until_drained()
             assert process.returncode is None
         await site.until_drained()
