@@ -110,9 +110,7 @@ async def test_half_a_minute_of_a_full_disk_and_no_receipts_loses_nothing(
             await until(lambda: site.polls > begun + enough, 90.0)
             ballast.unlink()
             site.backend.forget = lambda _number: False
-            site.resting = (
-                True  # 30,000 readings wait, behind a pause of the uplink.
-            )
+            site.resting = True  # 30,000 readings wait, behind a pause of the uplink.
             await until(lambda: bool(disk_faults(site)), 150.0)
             await site.until_drained()
             assert process.returncode is None
